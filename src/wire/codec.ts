@@ -1,0 +1,39 @@
+/**
+ * Bytes ↔ payloads. MessagePack everywhere; JSON is understood too (src/ports.ts Message.contentType says which).
+ *
+ * C1 decode throws FL_MESSAGE_MALFORMED for whatever does not decode or fit its schema, and nothing else.
+ * C2 A decoded value never aliases the network buffer, except `bin` fields of hot-path messages (`offer.frame`), which
+ *    their handlers copy at once.
+ */
+import { Packr } from "msgpackr";
+import type { z } from "zod";
+import { FlError } from "../errors.ts";
+import type { ContentType } from "../ports.ts";
+
+// Plain MessagePack: msgpackr's record extension and its undefined would not be readable in other languages.
+const packr = new Packr({ useRecords: false, encodeUndefinedAsNil: true });
+
+export function encode(value: unknown, contentType: ContentType = "msgpack"): Uint8Array {
+  // A copy of its own size: msgpackr returns a view of its pool, which the caller may still hold when the next is packed.
+  return contentType === "json"
+    ? Buffer.from(JSON.stringify(value))
+    : Uint8Array.prototype.slice.call(packr.pack(value));
+}
+
+/** @throws FL_MESSAGE_MALFORMED with the place and what is allowed there */
+export function decode<T>(schema: z.ZodType<T>, data: Uint8Array, contentType: ContentType, what: string): T {
+  let value: unknown;
+  try {
+    value =
+      contentType === "json" ? JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(data)) : packr.unpack(data);
+  } catch (e) {
+    throw new FlError("FL_MESSAGE_MALFORMED", { what, reason: `not ${contentType}` }, { cause: e });
+  }
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const reason = parsed.error.issues
+    .slice(0, 5)
+    .map((i) => `${i.path.join(".") || what}: ${i.message}`)
+    .join("; ");
+  throw new FlError("FL_MESSAGE_MALFORMED", { what, reason });
+}

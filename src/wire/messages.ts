@@ -1,0 +1,370 @@
+/**
+ * The payloads of the wire, as schemas and as the types they give. One schema a message; src/wire/table.ts says where each
+ * travels. Bytes become a value of these types once, at the edge (src/wire/codec.ts), and are trusted after that.
+ *
+ * M1 Fields are snake_case on the wire and in these types alike: a snake_case name marks a value that travels or is stored.
+ * M2 Everything that is stored carries `v`. Unknown fields are refused in what users send, and dropped in what roles send
+ *    each other, so that a newer peer may say more.
+ * M3 Times are milliseconds since the epoch, sizes are bytes.
+ */
+import { z } from "zod";
+import { codes } from "../errors.ts";
+import { tensorSpec } from "../tensor/layout.ts";
+import { TOKEN } from "./template.ts";
+
+const name = z.string().regex(TOKEN, "letters, digits, '-' and '_' only, at most 64");
+const time = z.number();
+const digest = z.string().regex(/^[0-9a-f]{64}$/, "a SHA-256 in hexadecimal");
+const count = z.int().nonnegative();
+
+export const wireError = z.object({
+  code: z.string().refine((c): c is keyof typeof codes => c in codes, "not a known code"),
+  message: z.string(),
+  detail: z.record(z.string(), z.unknown()).default({}),
+  stack: z.string().optional(),
+});
+/** What went wrong, where: kept with the experiment and shown to its owner. */
+export const failure = z.object({
+  role: z.enum(["director", "envoy", "aggregator", "collaborator"]),
+  name: z.string(),
+  round: count.nullable(),
+  error: wireError,
+});
+export type Failure = z.infer<typeof failure>;
+
+export const nothing = z.object({});
+
+// --- submissions and experiments -----------------------------------------------------------------------------------
+
+const stored = z.strictObject({ object: z.string().min(1).max(128), digest });
+
+/** What a data scientist publishes to start an experiment. `plan` is checked by src/plan; see docs/plan.md. */
+export const submission = z.strictObject({
+  v: z.literal(1),
+  name,
+  plan: z.record(z.string(), z.unknown()),
+  /** the workspace archive in the object store of archives */
+  archive: stored,
+  /** initial model: a safetensors object in the object store of models; without it a collaborator makes one by the seed */
+  model: stored.optional(),
+});
+export type Submission = z.infer<typeof submission>;
+
+export const experimentState = z.enum(["pending", "in_progress", "finished", "failed", "cancelled"]);
+export type ExperimentState = z.infer<typeof experimentState>;
+
+/** Where a model lies: chunks of 512 KiB at consecutive places of the experiment's MODEL stream. */
+export const modelRef = z.object({ seq: count, chunks: count, bytes: count, round: count, layout: digest });
+export type ModelRef = z.infer<typeof modelRef>;
+
+export const scored = z.object({ round: count, metric: z.string(), value: z.number(), model: modelRef });
+export type Scored = z.infer<typeof scored>;
+
+export const outcome = z.object({
+  rounds: count,
+  metrics: z.record(z.string(), z.number()),
+  best: scored.nullable(),
+  /** safetensors objects in the object store of models */
+  objects: z.object({ last: z.string(), best: z.string() }),
+});
+export type Outcome = z.infer<typeof outcome>;
+
+export const experimentRecord = z.object({
+  v: z.literal(1),
+  name,
+  owner: name,
+  /** of the submission in its stream: the order of the queue */
+  seq: count,
+  state: experimentState,
+  rounds: count,
+  collaborators: z.array(name),
+  archive: digest,
+  plan_digest: z.string(),
+  submitted_at: time,
+  started_at: time.nullable(),
+  ended_at: time.nullable(),
+  failure: failure.nullable(),
+  outcome: outcome.nullable(),
+});
+export type ExperimentRecord = z.infer<typeof experimentRecord>;
+
+// --- rounds ---------------------------------------------------------------------------------------------------------
+
+/**
+ * The current state of an experiment's rounds: written by its Aggregator with compare-and-set once per round, watched by
+ * its collaborators. It is also the checkpoint: whoever holds it can go on.
+ * Round 0 exists only where no initial model was given: its one collaborator builds the model and offers it.
+ */
+export const roundRecord = z.object({
+  v: z.literal(1),
+  experiment: name,
+  /** counts the Aggregator processes that have owned this experiment; a higher one fences the lower */
+  epoch: count,
+  round: count,
+  state: z.enum(["open", "finished", "failed", "cancelled"]),
+  /** labels of the plan's tasks, in order, for each collaborator of this round */
+  assigned: z.record(z.string(), z.array(z.string())),
+  deadline_at: time.nullable(),
+  /** null in round 0 */
+  model: modelRef.nullable(),
+  specs: z.array(tensorSpec).nullable(),
+  best: scored.nullable(),
+  /** metrics of the last closed round, averaged over its collaborators */
+  metrics: z.record(z.string(), z.number()),
+  /** the aggregation actor's own state, if it has any */
+  state_ref: modelRef.nullable(),
+  failure: failure.nullable(),
+});
+export type RoundRecord = z.infer<typeof roundRecord>;
+
+export const metricsOfTask = z.object({ task: z.string(), values: z.record(z.string(), z.number()) });
+export type MetricsOfTask = z.infer<typeof metricsOfTask>;
+
+/** Collaborator → Aggregator: an update is ready. Answered by its verdict, once the aggregator has pulled the chunks. */
+export const offer = z.object({
+  round: count,
+  epoch: count,
+  /** of this update in the average: samples trained on, or 1 */
+  weight: z.number().positive().finite(),
+  metrics: z.array(metricsOfTask),
+  bytes: count,
+  layout: digest,
+  /** in round 0 only */
+  specs: z.array(tensorSpec).optional(),
+  /** the one frame of an update that fits in it: nothing is pulled then */
+  frame: z.instanceof(Uint8Array).optional(),
+});
+export type Offer = z.infer<typeof offer>;
+
+export const verdict = z.object({
+  verdict: z.enum([
+    "accepted",
+    /** this collaborator's update of this round is in already */
+    "duplicate",
+    /** the round has closed: drop the update */
+    "late",
+    /** the update itself is not acceptable; `error` says why */
+    "refused",
+    /** the pull broke off: offer again */
+    "again",
+  ]),
+  error: wireError.optional(),
+});
+export type Verdict = z.infer<typeof verdict>;
+
+/** Aggregator → Collaborator: one credit. The answer is the frame (src/tensor/frame.ts), not a message. */
+export const pull = z.object({ round: count, index: count });
+export type Pull = z.infer<typeof pull>;
+
+/** Collaborator → all, each second and at each change: that it lives, and how far it is. Two different things. */
+export const alive = z.object({
+  round: count,
+  /** waiting, fetching, offering, or the label of the running task */
+  doing: z.string(),
+  done: count,
+  total: count,
+});
+export type Alive = z.infer<typeof alive>;
+
+/** A task threw: this collaborator will not offer an update in this round. */
+export const taskFailed = z.object({ round: count, epoch: count, error: wireError });
+export type TaskFailed = z.infer<typeof taskFailed>;
+
+export const peerState = z.enum(["absent", "working", "offering", "accepted", "failed", "silent"]);
+export type PeerState = z.infer<typeof peerState>;
+
+/** Aggregator → all: what it sees of its round, a few times a second while something changes. */
+export const progress = z.object({
+  round: count,
+  rounds: count,
+  epoch: count,
+  state: z.string(),
+  quorum: count,
+  deadline_at: time.nullable(),
+  peers: z.array(
+    z.object({
+      name,
+      state: peerState,
+      doing: z.string(),
+      done: count,
+      total: count,
+      /** bytes of its update that are here */
+      bytes: count,
+      seen_at: time.nullable(),
+    }),
+  ),
+});
+export type Progress = z.infer<typeof progress>;
+
+export const metric = z.object({
+  v: z.literal(1),
+  experiment: name,
+  round: count,
+  /** a collaborator's name, or `aggregator` for the weighted mean over the round's collaborators */
+  origin: name,
+  /** the task's label in the plan */
+  task: z.string(),
+  metric: z.string(),
+  value: z.number(),
+  at: time,
+});
+export type Metric = z.infer<typeof metric>;
+
+export const event = z.object({
+  v: z.literal(1),
+  experiment: name,
+  type: z.enum([
+    "experiment.accepted",
+    "experiment.refused",
+    "experiment.started",
+    "experiment.finished",
+    "experiment.failed",
+    "experiment.cancelled",
+    "aggregator.started",
+    "aggregator.restarted",
+    "round.opened",
+    "round.closed",
+    "collaborator.lost",
+    "collaborator.returned",
+    "collaborator.failed",
+    "update.refused",
+  ]),
+  origin: name,
+  round: count.nullable(),
+  at: time,
+  detail: z.record(z.string(), z.unknown()),
+  failure: failure.nullable(),
+});
+export type Event = z.infer<typeof event>;
+
+// --- envoys ---------------------------------------------------------------------------------------------------------
+
+export const shape = z.array(z.int().positive());
+export const shardInfo = z.object({
+  v: z.literal(1),
+  description: z.string(),
+  sample_shape: shape,
+  target_shape: shape,
+});
+export type ShardInfo = z.infer<typeof shardInfo>;
+
+export const registered = z.object({
+  accepted: z.boolean(),
+  period_ms: z.int().positive(),
+  error: wireError.optional(),
+});
+export type Registered = z.infer<typeof registered>;
+
+/** What a device monitor reports. Fractions are 0 to 1. */
+export const deviceReport = z.object({
+  at: time,
+  cpu: z.object({ count: z.int(), load: z.number(), model: z.string() }),
+  memory: z.object({ total: count, free: count }),
+  gpus: z.array(
+    z.object({
+      index: count,
+      name: z.string(),
+      memory_total: count,
+      memory_used: count,
+      utilisation: z.number(),
+      driver: z.string(),
+    }),
+  ),
+});
+export type DeviceReport = z.infer<typeof deviceReport>;
+
+export const running = z.object({ experiment: name, state: z.enum(["starting", "running", "restarting", "failed"]) });
+
+export const heartbeat = z.object({ v: z.literal(1), report: deviceReport.nullable(), running: z.array(running) });
+export type Heartbeat = z.infer<typeof heartbeat>;
+
+/** `known: false` asks the envoy to register again (a Director with an empty store, say). */
+export const heartbeatReply = z.object({ known: z.boolean(), period_ms: z.int().positive() });
+export type HeartbeatReply = z.infer<typeof heartbeatReply>;
+
+/** What the Director keeps of an envoy. Heartbeats stay in its memory. */
+export const envoyRecord = z.object({ ...shardInfo.shape, name, registered_at: time });
+export type EnvoyRecord = z.infer<typeof envoyRecord>;
+
+/** What an envoy is to run now. An experiment that is not in the list any more has ended: stop its collaborator. */
+export const assignmentRecord = z.object({
+  v: z.literal(1),
+  experiments: z.array(z.object({ name, archive: stored, plan: z.record(z.string(), z.unknown()) })),
+});
+export type AssignmentRecord = z.infer<typeof assignmentRecord>;
+
+/** An envoy could not run an experiment's collaborator. */
+export const envoyFailed = z.object({ experiment: name, error: wireError });
+export type EnvoyFailed = z.infer<typeof envoyFailed>;
+
+/** A persisted actor: which machine, which process owns it, and XState's snapshot. */
+export const snapshot = z.object({ v: z.literal(1), machine: z.string(), owner: z.string(), snapshot: z.unknown() });
+export type SnapshotRecord = z.infer<typeof snapshot>;
+
+// --- requests to the Director ---------------------------------------------------------------------------------------
+
+export const which = z.strictObject({ experiment: name });
+export const status = z.object({ experiment: experimentRecord, progress: progress.nullable() });
+export type Status = z.infer<typeof status>;
+export const statusReply = z.object({ status: status.optional(), error: wireError.optional() });
+export const listReply = z.object({ experiments: z.array(experimentRecord), error: wireError.optional() });
+export const acknowledged = z.object({ ok: z.boolean(), error: wireError.optional() });
+export type Acknowledged = z.infer<typeof acknowledged>;
+
+export const envoyStatus = z.object({
+  name,
+  online: z.boolean(),
+  description: z.string(),
+  sample_shape: shape,
+  target_shape: shape,
+  registered_at: time,
+  seen_at: time.nullable(),
+  running: z.array(running),
+  report: deviceReport.nullable(),
+});
+export type EnvoyStatus = z.infer<typeof envoyStatus>;
+export const envoysReply = z.object({ envoys: z.array(envoyStatus), error: wireError.optional() });
+
+export const modelQuery = z.strictObject({ experiment: name, which: z.enum(["best", "last"]) });
+/** Where to read the model: an object once the experiment has ended, chunks of the MODEL stream before. */
+export const modelReply = z.object({
+  object: z.string().optional(),
+  ref: modelRef.optional(),
+  specs: z.array(tensorSpec).optional(),
+  archive: stored.optional(),
+  plan: z.record(z.string(), z.unknown()).optional(),
+  error: wireError.optional(),
+});
+export type ModelReply = z.infer<typeof modelReply>;
+
+// --- swappable parts on the bus -------------------------------------------------------------------------------------
+
+export const aggregationBegin = z.object({
+  options: z.record(z.string(), z.unknown()),
+  epoch: count,
+  round: count,
+  specs: z.array(tensorSpec),
+  /** an upper bound of one update's weight */
+  weight_bound: z.number().positive(),
+  state: z.instanceof(Uint8Array).nullable(),
+  /** in the aggregator's chunk service under transfer `global` */
+  bytes: count,
+});
+export type AggregationBegin = z.infer<typeof aggregationBegin>;
+export const aggregationAccept = z.object({
+  round: count,
+  epoch: count,
+  collaborator: name,
+  weight: z.number(),
+  bytes: count,
+});
+export const aggregationFinish = z.object({ round: count, epoch: count });
+export const aggregationReply = z.object({
+  ok: z.boolean(),
+  bytes: count.optional(),
+  state: z.instanceof(Uint8Array).nullable().optional(),
+  error: wireError.optional(),
+});
+/** Either side of a remote aggregation pulls the other's chunks: `global`, `update` from the aggregator, `next` back. */
+export const aggregationPull = z.object({ transfer: z.enum(["global", "update", "next"]), index: count });
+export const reportReply = z.object({ report: deviceReport.optional(), error: wireError.optional() });

@@ -1,0 +1,232 @@
+/**
+ * The wire as a role sees it: the table's entries with a federation's name filled in, payloads typed and checked.
+ *
+ * R1 A payload that does not fit its schema never reaches a handler: it is counted, logged, and a request is answered with
+ *    the coded error.
+ * R2 A handler that throws answers a request with its coded error.
+ * R3 Open subjects are answered in the content type they were asked in.
+ */
+import { asFlError, type FlError } from "../errors.ts";
+import type { ContentType, Journal, Message, Ports, RequestOptions, Shelf, Table } from "../ports.ts";
+import { decode, encode } from "./codec.ts";
+import { type Bucket, type Subject, type shelves, streams } from "./table.ts";
+import { type Filling, fill, match, type Params, token, wildcard } from "./template.ts";
+
+type Rest<S extends string> = Omit<Filling<S>, "fed">;
+export type Answer<R> = R | Promise<R>;
+export type Row<T> = { readonly value: T; readonly revision: number };
+
+export class Wire {
+  readonly ports: Ports;
+  readonly fed: string;
+  readonly #tables = new Map<string, Promise<Table>>();
+  readonly #journals = new Map<string, Promise<Journal>>();
+
+  /** @throws FL_SUBJECT_TOKEN if the federation's name is not one token */
+  constructor(ports: Ports, fed: string) {
+    this.ports = ports;
+    this.fed = token(fed, "federation");
+  }
+
+  subject<S extends string>(s: { readonly pattern: S }, params: Rest<S>): string {
+    return fill(s.pattern, { ...params, fed: this.fed } as unknown as Filling<S>);
+  }
+
+  wildcard<S extends string>(s: { readonly pattern: S }, params: Partial<Rest<S>>): string {
+    return wildcard(s.pattern, { ...params, fed: this.fed } as unknown as Partial<Filling<S>>);
+  }
+
+  publish<S extends string, T>(s: Subject<S, T, never>, params: Rest<S>, payload: T): void {
+    this.ports.bus.publish(this.subject(s, params), encode(payload));
+  }
+
+  async request<S extends string, T, R>(
+    s: Subject<S, T, R>,
+    params: Rest<S>,
+    payload: T,
+    options: RequestOptions,
+  ): Promise<R> {
+    const subject = this.subject(s, params);
+    const answer = await this.ports.bus.request(subject, encode(payload), options);
+    if (s.reply === "frame") return answer.data as R;
+    return decode(s.reply!, answer.data, answer.contentType, subject);
+  }
+
+  /** Publishes into a stream; resolves when it is stored. */
+  async append<S extends string, T>(
+    s: Subject<S, T, never>,
+    journal: Journal,
+    params: Rest<S>,
+    payload: T,
+    id: string,
+  ): Promise<number> {
+    return (await journal.append(this.subject(s, params), encode(payload), { id })).seq;
+  }
+
+  /** Handles what is published on a subject. Returns what ends it. */
+  on<S extends string, T>(
+    s: Subject<S, T, never>,
+    params: Partial<Rest<S>>,
+    handler: (params: Record<Params<S>, string>, payload: T) => void,
+  ): () => void {
+    return this.ports.bus.subscribe(this.wildcard(s, params), (message) => {
+      try {
+        handler(this.#params(s, message), decode(s.schema, message.data, message.contentType, message.subject));
+      } catch (e) {
+        this.#refuse(message, asFlError(e));
+      }
+    });
+  }
+
+  /** Answers requests. `refusal` turns an error into the reply's own form (R1, R2). Returns what ends it. */
+  serve<S extends string, T, R>(
+    s: Subject<S, T, R>,
+    params: Partial<Rest<S>>,
+    handler: (params: Record<Params<S>, string>, payload: T, message: Message) => Answer<R>,
+    refusal: (error: FlError) => R,
+  ): () => void {
+    const answer = (message: Message, value: R): void => {
+      if (s.reply === "frame") message.respond(value as Uint8Array);
+      else
+        message.respond(
+          encode(value, s.open ? message.contentType : "msgpack"),
+          s.open ? message.contentType : "msgpack",
+        );
+    };
+    return this.ports.bus.subscribe(this.wildcard(s, params), (message) => {
+      const refuse = (e: unknown): void => {
+        const error = asFlError(e);
+        this.#refuse(message, error);
+        answer(message, refusal(error));
+      };
+      try {
+        // An empty request stands for an empty map: a bare `nats request` is enough for the queries without arguments.
+        const empty = message.data.length === 0;
+        const payload = empty
+          ? decode(s.schema, encode({}), "msgpack", message.subject)
+          : decode(s.schema, message.data, message.contentType, message.subject);
+        const value = handler(this.#params(s, message), payload, message);
+        if (value instanceof Promise) value.then((v) => answer(message, v), refuse);
+        else answer(message, value);
+      } catch (e) {
+        refuse(e);
+      }
+    });
+  }
+
+  #params<S extends string>(s: { readonly pattern: S }, message: Message): Record<Params<S>, string> {
+    const params = match(s.pattern, message.subject);
+    if (params === undefined) throw asFlError(new Error(message.subject), "FL_SUBJECT_TOKEN");
+    return params;
+  }
+
+  #refuse(message: Message, error: FlError): void {
+    this.ports.counters.drop(this.ports.log, error.code, { subject: message.subject, err: error });
+  }
+
+  async table<K extends string, T>(bucket: Bucket<K, T>): Promise<Rows<K, T>> {
+    const name = fill(bucket.name, { fed: this.fed });
+    return new Rows(this, bucket, await cached(this.#tables, name, () => this.ports.store.table({ name })));
+  }
+
+  journal(which: "submissions" | "metrics" | "events"): Promise<Journal>;
+  journal(which: "model", exp: string): Promise<Journal>;
+  journal(which: keyof typeof streams, exp = ""): Promise<Journal> {
+    const name = this.journalName(which, exp);
+    const params = which === "model" ? { fed: this.fed, exp } : { fed: this.fed };
+    const subjects = streams[which].subjects.map((p) => wildcard(p as string, params as never));
+    return cached(this.#journals, name, () => this.ports.store.journal({ name, subjects }));
+  }
+
+  journalName(which: keyof typeof streams, exp = ""): string {
+    return fill(streams[which].name as string, { fed: this.fed, exp: exp || "none" } as never);
+  }
+
+  shelf(which: (typeof shelves)[keyof typeof shelves]): Promise<Shelf> {
+    return this.ports.store.shelf({ name: fill(which.name, { fed: this.fed }) });
+  }
+}
+
+function cached<T>(cache: Map<string, Promise<T>>, key: string, open: () => Promise<T>): Promise<T> {
+  let opening = cache.get(key);
+  if (opening === undefined) {
+    opening = open();
+    opening.catch(() => cache.delete(key));
+    cache.set(key, opening);
+  }
+  return opening;
+}
+
+/** A bucket whose values are typed and checked. A stored value that does not fit is an error, never a guess. */
+export class Rows<K extends string, T> {
+  readonly #wire: Wire;
+  readonly #bucket: Bucket<K, T>;
+  readonly #table: Table;
+
+  constructor(wire: Wire, bucket: Bucket<K, T>, table: Table) {
+    this.#wire = wire;
+    this.#bucket = bucket;
+    this.#table = table;
+  }
+
+  #key(params: Filling<K>): string {
+    return fill(this.#bucket.key as K, params);
+  }
+
+  #decode(key: string, value: Uint8Array): T {
+    const contentType: ContentType = value[0] === 0x7b ? "json" : "msgpack";
+    return decode(this.#bucket.schema, value, contentType, `${this.#bucket.name} ${key}`);
+  }
+
+  async get(params: Filling<K>): Promise<Row<T> | undefined> {
+    const key = this.#key(params);
+    const entry = await this.#table.get(key);
+    return entry && { value: this.#decode(key, entry.value), revision: entry.revision };
+  }
+
+  put(params: Filling<K>, value: T): Promise<number> {
+    return this.#table.put(this.#key(params), encode(value));
+  }
+
+  /** @throws FL_EXISTS */
+  create(params: Filling<K>, value: T): Promise<number> {
+    return this.#table.create(this.#key(params), encode(value));
+  }
+
+  /** @throws FL_FENCED */
+  update(params: Filling<K>, value: T, revision: number): Promise<number> {
+    return this.#table.update(this.#key(params), encode(value), revision);
+  }
+
+  delete(params: Filling<K>): Promise<void> {
+    return this.#table.delete(this.#key(params));
+  }
+
+  async all(): Promise<Row<T>[]> {
+    const entries = await this.#table.entries();
+    return entries.map((e) => ({ value: this.#decode(e.key, e.value), revision: e.revision }));
+  }
+
+  /** See Table.watch. A value that does not fit its schema is counted and passed over. */
+  watch(
+    params: Filling<K>,
+    onRow: (row: { value: T | undefined; revision: number }) => void,
+    signal: AbortSignal,
+  ): Promise<void> {
+    return this.#table.watch(
+      this.#key(params),
+      (entry) => {
+        let value: T | undefined;
+        try {
+          value = entry.value && this.#decode(entry.key, entry.value);
+        } catch (e) {
+          const error = asFlError(e);
+          this.#wire.ports.counters.drop(this.#wire.ports.log, error.code, { key: entry.key, err: error });
+          return;
+        }
+        onRow({ value, revision: entry.revision });
+      },
+      signal,
+    );
+  }
+}
