@@ -1,0 +1,246 @@
+/**
+ * The plan: everything that fixes an experiment except its code and its data.
+ *
+ * Owns the schema, its defaults and what follows from them; src/plan/load.ts reads YAML, docs/plan.md lists the keys.
+ * PL1 `parsePlan` is idempotent: a parsed plan is a plan, so it is stored and sent as it is.
+ * PL2 After parsing nothing is implied: every task has a label, every duration is in milliseconds.
+ * PL3 `best` and `stop` name a task of this plan.
+ * PL4 On `global` a task measures the model that entered the round, which is the aggregate of the round before.
+ * PL5 Two plans have the same digest exactly when they ask for the same; the path of the workspace's source never counts.
+ */
+import { createHash } from "node:crypto";
+import { z } from "zod";
+import { FlError } from "../errors.ts";
+import { nearest } from "../nearest.ts";
+import { parsePlacement } from "../parts/placement.ts";
+import { parseStrict, type Strict } from "../validate.ts";
+import { duration } from "./duration.ts";
+
+const token = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/, "must be a name of at most 64 letters, digits, - and _");
+
+const metric = z
+  .string()
+  .regex(
+    /^[A-Za-z0-9_-]{1,64}\.[A-Za-z0-9_.-]{1,64}$/,
+    "must be <task label>.<metric>, such as validate_global.accuracy",
+  );
+
+const free = z.record(z.string(), z.json());
+
+/** `name` is short for `{ [key]: name }`. */
+const short = <S extends z.ZodType>(key: string, schema: S) =>
+  z.preprocess((v: unknown) => (typeof v === "string" ? { [key]: v } : v), schema);
+
+const quorumForm = (v: unknown): boolean =>
+  v === "all" ||
+  (typeof v === "number" && Number.isSafeInteger(v) && v >= 1) ||
+  (typeof v === "string" && /^([1-9]\d?|100)%$/.test(v));
+
+const isPlacement = (text: string): boolean => {
+  try {
+    parsePlacement(text);
+    return true;
+  } catch {
+    return false;
+  }
+};
+
+const task = z.strictObject({
+  task: token.describe("`train`, `validate`, or a task that the workspace defines."),
+  on: z
+    .enum(["global", "tuned"])
+    .optional()
+    .describe("Which weights it sees: those that entered the round, or those the tasks before it have left.")
+    .meta({ default: "`global` before the first training task, `tuned` after it" }),
+  label: token
+    .optional()
+    .describe("Its name in metrics; no two tasks share one.")
+    .meta({ default: "`validate_global`, `validate_tuned`, or the task's name" }),
+  arguments: free.default({}).describe("Handed to the task as they are; the workspace checks them."),
+});
+
+/** The schema as written; `parsePlan` adds what needs more than one key to decide. */
+export const planSchema = z.strictObject({
+  version: z.literal(1).describe("The version of this format."),
+  name: token.optional().describe("The experiment's name, when it is not given at submission."),
+  rounds: z.int().min(1).describe("How many times the model goes out and comes back combined."),
+  seed: z.int().min(0).max(0xffffffff).default(42).describe("Fixes every random choice: shuffling, sampling, weights."),
+  collaborators: z
+    .union([
+      z.literal("all"),
+      z
+        .array(token)
+        .min(1)
+        .refine((names) => new Set(names).size === names.length, "must not name anyone twice"),
+    ])
+    .default("all")
+    .describe("Who takes part: `all` envoys registered at the start, or a list of their names."),
+  quorum: z
+    .custom<"all" | number | `${number}%`>(
+      quorumForm,
+      "must be all, a whole number from 1, or a percentage such as 60%",
+    )
+    .default("all")
+    .describe("How many updates make a round count when some are missing: `all`, a number, or a share such as `60%`."),
+  deadline: duration
+    .nullable()
+    .default(null)
+    .describe(
+      "How long a round waits for everyone before the quorum decides: `90s`, `2m`, `1h`, milliseconds, or `null` for as long as it takes.",
+    ),
+  tasks: z
+    .array(short("task", task))
+    .min(1)
+    .prefault([{ task: "validate", on: "global" }, { task: "train" }, { task: "validate", on: "tuned" }])
+    .describe("What each collaborator does in a round, in this order. A bare name is short for `{ task: name }`."),
+  aggregation: short(
+    "use",
+    z.strictObject({
+      use: z
+        .string()
+        .refine(isPlacement, "must be a built-in name, a ./path or nats:<name>")
+        .default("fedavg")
+        .describe("A built-in name, a module (`./median.ts`), or `nats:<name>` for an actor on the bus."),
+      options: free.default({}).describe("Handed to the aggregation as they are."),
+    }),
+  )
+    .prefault("fedavg")
+    .describe("How updates become the next model. A bare name is short for `{ use: name }`."),
+  weight: z
+    .enum(["samples", "equal"])
+    .default("samples")
+    .describe("What an update counts: by the samples it was trained on, or one vote each."),
+  best: z
+    .strictObject({
+      metric: metric.describe("`<task label>.<metric>`, averaged over collaborators by `weight`."),
+      mode: z
+        .enum(["max", "min"])
+        .optional()
+        .describe("Whether more or less is better.")
+        .meta({ default: "`min` for a loss or an error, else `max`" }),
+    })
+    .nullable()
+    .optional()
+    .describe("What the best model is chosen by; `null` keeps only the last.")
+    .meta({ default: "accuracy of the first `validate` on `global`, else `null`" }),
+  stop: z
+    .strictObject({
+      metric: metric.describe("`<task label>.<metric>`, as for `best`."),
+      atLeast: z.number().optional().describe("Stop once the metric is this or more."),
+      atMost: z.number().optional().describe("Stop once the metric is this or less."),
+    })
+    .refine((s) => (s.atLeast === undefined) !== (s.atMost === undefined), "must have either atLeast or atMost")
+    .optional()
+    .describe("A target that ends the experiment before its last round."),
+  engine: z
+    .strictObject({
+      backend: z
+        .enum(["auto", "node-gpu", "node", "wasm", "cpu"])
+        .default("auto")
+        .describe("The TensorFlow.js backend; `auto` takes the fastest that each machine has."),
+    })
+    .prefault({})
+    .describe("What trains."),
+  workspace: z
+    .string()
+    .min(1)
+    .optional()
+    .describe("Path of the workspace's source, from this file. Only the command line uses it."),
+});
+
+type Written = z.output<typeof planSchema>;
+export type PlanInput = z.input<typeof planSchema>;
+export type PlanTask = {
+  task: string;
+  /** absent for `train`, which always goes on from the weights there are */
+  on?: "global" | "tuned";
+  label: string;
+  arguments: Record<string, unknown>;
+};
+export type PlanBest = { metric: string; mode: "max" | "min" };
+export type Plan = Omit<Written, "tasks" | "best"> & { tasks: PlanTask[]; best: PlanBest | null };
+
+const resolved = planSchema.transform((written, ctx): Plan => {
+  const tasks = written.tasks.map((_, i) => resolveTask(written.tasks, i)); // PL2
+  const report = (path: PropertyKey[], message: string, input: unknown) =>
+    ctx.addIssue({ code: "custom", path, message, input });
+  const labels = new Map<string, number>();
+  for (const [i, t] of tasks.entries()) {
+    const first = labels.get(t.label);
+    if (first === undefined) labels.set(t.label, i);
+    else
+      report(["tasks", i, "label"], `must not be the label of tasks[${first}] too (${t.label}); give it one`, t.label);
+    if (t.task === "train" && written.tasks[i]?.on !== undefined)
+      report(["tasks", i, "on"], "must be left out of train, which goes on from the weights there are", t.on);
+  }
+  for (const key of ["best", "stop"] as const) {
+    const named = written[key]?.metric;
+    if (named === undefined || labels.has(labelOf(named))) continue; // PL3
+    const near = nearest(labelOf(named), labels.keys());
+    const hint = near === undefined ? [...labels.keys()].join(", ") : `did you mean ${near}?`;
+    report([key, "metric"], `must begin with the label of a task (${hint})`, named);
+  }
+  if (Array.isArray(written.collaborators) && Number(written.quorum) > written.collaborators.length)
+    report(["quorum"], `must not exceed the ${written.collaborators.length} collaborators`, written.quorum);
+  return { ...written, tasks, best: resolveBest(written.best, tasks) };
+});
+
+function resolveTask(all: Written["tasks"], i: number): PlanTask {
+  const { task: name, on: wanted, label, arguments: args } = all[i]!;
+  if (name === "train") return { task: name, label: label ?? name, arguments: args };
+  // A task of the workspace may train as well, so what follows it is taken to see its result.
+  const trained = all.slice(0, i).some((t) => t.task !== "validate");
+  const on = wanted ?? (trained ? "tuned" : "global");
+  const named = name === "validate" || wanted !== undefined ? `${name}_${on}` : name;
+  return { task: name, on, label: label ?? named, arguments: args };
+}
+
+function resolveBest(best: Written["best"], tasks: readonly PlanTask[]): PlanBest | null {
+  if (best === null) return null;
+  if (best !== undefined)
+    return { metric: best.metric, mode: best.mode ?? (/loss|error/i.test(best.metric) ? "min" : "max") };
+  const validation = tasks.find((t) => t.task === "validate" && t.on === "global");
+  return validation === undefined ? null : { metric: `${validation.label}.accuracy`, mode: "max" };
+}
+
+/** @throws FL_PLAN_INVALID naming every problem */
+export const parsePlan = (value: unknown, what = "plan", where?: Strict["where"]): Plan =>
+  parseStrict(resolved, value, { code: "FL_PLAN_INVALID", what, ...(where === undefined ? {} : { where }) });
+
+/** validate_global of validate_global.accuracy */
+export const labelOf = (name: string): string => name.slice(0, name.indexOf("."));
+
+/** How many of `n` collaborators make a round count. @throws FL_NO_COLLABORATORS, FL_PLAN_INVALID when `n` cannot do */
+export function resolveQuorum(plan: Pick<Plan, "quorum">, n: number): number {
+  if (n < 1) throw new FlError("FL_NO_COLLABORATORS");
+  const { quorum } = plan;
+  if (quorum === "all") return n;
+  if (typeof quorum === "string") return Math.ceil((n * Number.parseInt(quorum, 10)) / 100);
+  if (quorum <= n) return quorum;
+  throw new FlError("FL_PLAN_INVALID", { reason: `quorum is ${quorum}, but only ${n} collaborators take part` });
+}
+
+/** The round whose aggregate a metric of `round` rates; 0 is the initial model. PL4 */
+export function ratedRound(plan: Pick<Plan, "tasks">, name: string, round: number): number {
+  return plan.tasks.find((t) => t.label === labelOf(name))?.on === "global" ? round - 1 : round;
+}
+
+/** Whether `value` of the metric that `plan.stop` names ends the experiment. */
+export function targetReached({ stop }: Pick<Plan, "stop">, value: number): boolean {
+  if (stop === undefined) return false;
+  return stop.atLeast !== undefined ? value >= stop.atLeast : value <= stop.atMost!;
+}
+
+/** SHA-256 of the plan in canonical JSON, hexadecimal. PL5 */
+export function planDigest({ workspace: _, ...plan }: Plan): string {
+  return createHash("sha256")
+    .update(JSON.stringify(sorted(plan)))
+    .digest("hex");
+}
+
+function sorted(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(sorted);
+  if (typeof value !== "object" || value === null) return value;
+  const entries = Object.entries(value).filter(([, v]) => v !== undefined);
+  return Object.fromEntries(entries.sort(([a], [b]) => (a < b ? -1 : 1)).map(([k, v]) => [k, sorted(v)]));
+}
