@@ -54,7 +54,16 @@ export const experimentState = z.enum(["pending", "in_progress", "finished", "fa
 export type ExperimentState = z.infer<typeof experimentState>;
 
 /** Where a model lies: chunks of 512 KiB at consecutive places of the experiment's MODEL stream. */
-export const modelRef = z.object({ seq: count, chunks: count, bytes: count, round: count, layout: digest });
+export const modelRef = z.object({
+  /** where the range begins */
+  seq: count,
+  chunks: count,
+  bytes: count,
+  /** the epoch that stored it and the round it enters: tokens of its subject */
+  epoch: count,
+  round: count,
+  layout: digest,
+});
 export type ModelRef = z.infer<typeof modelRef>;
 
 export const scored = z.object({ round: count, metric: z.string(), value: z.number(), model: modelRef });
@@ -76,10 +85,11 @@ export const experimentRecord = z.object({
   /** of the submission in its stream: the order of the queue */
   seq: count,
   state: experimentState,
+  submission,
+  plan_digest: digest,
   rounds: count,
+  /** who takes part; empty until it starts */
   collaborators: z.array(name),
-  archive: digest,
-  plan_digest: z.string(),
   submitted_at: time,
   started_at: time.nullable(),
   ended_at: time.nullable(),
@@ -100,7 +110,10 @@ export const roundRecord = z.object({
   experiment: name,
   /** counts the Aggregator processes that have owned this experiment; a higher one fences the lower */
   epoch: count,
+  /** 1 to the plan's rounds; 0 makes the model; one past the last rates the final model */
   round: count,
+  /** rounds of training that are in the model */
+  trained: count,
   state: z.enum(["open", "finished", "failed", "cancelled"]),
   /** labels of the plan's tasks, in order, for each collaborator of this round */
   assigned: z.record(z.string(), z.array(z.string())),
@@ -114,6 +127,7 @@ export const roundRecord = z.object({
   /** the aggregation actor's own state, if it has any */
   state_ref: modelRef.nullable(),
   failure: failure.nullable(),
+  outcome: outcome.nullable(),
 });
 export type RoundRecord = z.infer<typeof roundRecord>;
 
@@ -294,7 +308,7 @@ export const assignmentRecord = z.object({
 export type AssignmentRecord = z.infer<typeof assignmentRecord>;
 
 /** An envoy could not run an experiment's collaborator. */
-export const envoyFailed = z.object({ experiment: name, error: wireError });
+export const envoyFailed = z.object({ error: wireError });
 export type EnvoyFailed = z.infer<typeof envoyFailed>;
 
 /** A persisted actor: which machine, which process owns it, and XState's snapshot. */

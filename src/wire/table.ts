@@ -116,7 +116,7 @@ export const subjects = {
     to: "director",
     doc: "An envoy lives; what it runs; its device report. Answered with the period to keep.",
   }),
-  envoyFailed: request("fl.v1.{fed}.envoy.{envoy}.failed", m.envoyFailed, m.acknowledged, {
+  envoyFailed: request("fl.v1.{fed}.envoy.{envoy}.exp.{exp}.failed", m.envoyFailed, m.acknowledged, {
     from: envoy,
     to: "aggregator",
     doc: "An envoy could not run an experiment's collaborator.",
@@ -133,10 +133,15 @@ export const subjects = {
     open: true,
     doc: "Something happened to an experiment; `origin` is `director` or `aggregator`.",
   }),
-  model_chunk: stream("fl.v1.{fed}.exp.{exp}.model.{epoch}.{round}", m.nothing, {
+  modelChunk: stream("fl.v1.{fed}.exp.{exp}.model.{epoch}.{round}", m.nothing, {
     from: aggregator,
     to: "collaborator",
     doc: "One frame of the model that enters a round (raw frame, not a message).",
+  }),
+  stateChunk: stream("fl.v1.{fed}.exp.{exp}.state.{epoch}.{round}", m.nothing, {
+    from: aggregator,
+    to: "aggregator",
+    doc: "One frame of the aggregation actor's own state before a round (raw frame, not a message).",
   }),
   offer: request("fl.v1.{fed}.exp.{exp}.col.{collaborator}.offer", m.offer, m.verdict, {
     from: collaborator,
@@ -268,7 +273,7 @@ export const streams = {
   events: { name: "FL-{fed}-EVENTS", subjects: [subjects.event.pattern], doc: "All events; any number of readers." },
   model: {
     name: "FL-{fed}-MODEL-{exp}",
-    subjects: [subjects.model_chunk.pattern],
+    subjects: [subjects.modelChunk.pattern, subjects.stateChunk.pattern],
     doc: "The models of one experiment's rounds, in chunks.",
   },
 } as const;

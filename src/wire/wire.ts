@@ -82,8 +82,8 @@ export class Wire {
   serve<S extends string, T, R>(
     s: Subject<S, T, R>,
     params: Partial<Rest<S>>,
-    handler: (params: Record<Params<S>, string>, payload: T, message: Message) => Answer<R>,
-    refusal: (error: FlError) => R,
+    handler: (params: Record<Params<S>, string>, payload: T, message: Message) => Answer<NoInfer<R>>,
+    refusal: (error: FlError) => NoInfer<R>,
   ): () => void {
     const answer = (message: Message, value: R): void => {
       if (s.reply === "frame") message.respond(value as Uint8Array);

@@ -1,0 +1,386 @@
+/**
+ * The Aggregator of one experiment: its rounds, from the checkpoint it finds to the outcome.
+ *
+ *   recovering → opening → collecting → closing ─┬→ opening (next round)
+ *                                                └→ concluding → finished
+ *   anywhere → failing → failed · cancelling → cancelled · left
+ *
+ * A1 What lasts is the round record, written once per round by `openRound` with compare-and-set; the machine itself is not
+ *    persisted. A restarted Aggregator recovers from the record and owns the next epoch (laws L1, L2).
+ * A2 A round is closed by the last update that can come, or by the deadline if the quorum is there. `closeRound` says who
+ *    contributed: an update that was being taken in at that moment counts if it was whole.
+ * A3 Round 0 makes the initial model on one collaborator; the round after the last rates the final model and trains nothing.
+ * A4 A collaborator that failed stays out of this round only. A silent one is shown as silent and waited for until the
+ *    deadline: liveness is not progress.
+ */
+import { assign, emit, setup } from "xstate";
+import { asFlError, FlError, type WireError } from "../../src/errors.ts";
+import type { Event, Failure, ModelRef, Outcome, Scored } from "../../src/wire/messages.ts";
+import { callbackPort, promisePort } from "../provided.ts";
+
+export type AggregatorInput = {
+  readonly experiment: string;
+  readonly rounds: number;
+  /** updates that make a round count once its deadline has passed */
+  readonly quorum: number;
+  readonly collaborators: readonly string[];
+  /** the plan has tasks that rate the global model, so the final model gets a round of rating */
+  readonly rates: boolean;
+};
+
+/** The checkpoint: what the round record holds and the next round starts from. */
+export type Checkpoint = {
+  readonly round: number;
+  /** rounds of training that are in the model */
+  readonly trained: number;
+  readonly model: ModelRef | null;
+  readonly best: Scored | null;
+  readonly metrics: Readonly<Record<string, number>>;
+  readonly state: ModelRef | null;
+};
+
+type Context = AggregatorInput & {
+  checkpoint: Checkpoint;
+  /** who still can contribute to the open round, and who has */
+  expected: readonly string[];
+  accepted: readonly string[];
+  failed: readonly { collaborator: string; error: WireError }[];
+  /** how long the deadline is away from when the round was opened, or null */
+  deadlineMs: number | null;
+  /** how it ends if neither with an outcome nor with a failure */
+  ended: "cancelled" | "left";
+  outcome: Outcome | null;
+  failure: Failure | null;
+};
+
+export type Recovered = { checkpoint: Checkpoint; ended: Outcome | null };
+export type Opened = { expected: readonly string[]; deadlineMs: number | null };
+export type Closed = { checkpoint: Checkpoint; contributors: readonly string[]; stop: boolean };
+
+export type AggregatorEvent =
+  | { type: "update.accepted"; collaborator: string }
+  | { type: "update.refused"; collaborator: string; error: WireError }
+  | { type: "collaborator.failed"; collaborator: string; round: number; error: WireError }
+  | { type: "collaborator.lost"; collaborator: string }
+  | { type: "collaborator.returned"; collaborator: string }
+  | { type: "cancel" }
+  | { type: "leave" };
+
+/** Announced on the event stream. */
+export type Announcement = Pick<Event, "type" | "round" | "detail"> & { failure?: Failure };
+
+export type AggregatorOutput =
+  | { state: "finished"; outcome: Outcome }
+  | { state: "failed"; failure: Failure }
+  | { state: "cancelled" }
+  | { state: "left" };
+
+const failureOf = (context: Context, error: unknown): Failure => ({
+  role: "aggregator",
+  name: context.experiment,
+  round: context.checkpoint.round,
+  error: asFlError(error).toJSON(),
+});
+
+const announcement = (context: Context, type: Event["type"], detail: Record<string, unknown> = {}): Announcement => ({
+  type,
+  round: context.checkpoint.round,
+  detail,
+});
+
+/** a timer's longest delay; a round without a deadline has no better use for it */
+const NEVER_MS = 2 ** 31 - 1;
+
+export const aggregatorMachine = setup({
+  types: {} as {
+    context: Context;
+    input: AggregatorInput;
+    events: AggregatorEvent;
+    emitted: Announcement;
+    output: AggregatorOutput;
+  },
+  actors: {
+    /** answers offers, watches who lives; sends the collaborator and update events */
+    intake: callbackPort<AggregatorInput>("intake"),
+    recover: promisePort<Recovered, AggregatorInput>("recover"),
+    openRound: promisePort<Opened, { checkpoint: Checkpoint; skip: readonly string[] }>("openRound"),
+    closeRound: promisePort<Closed, { checkpoint: Checkpoint }>("closeRound"),
+    conclude: promisePort<Outcome, { checkpoint: Checkpoint }>("conclude"),
+    abandon: promisePort<void, { checkpoint: Checkpoint; failure: Failure | null }>("abandon"),
+  },
+  actions: {
+    accept: assign({
+      accepted: ({ context }, p: { collaborator: string }) =>
+        context.accepted.includes(p.collaborator) ? context.accepted : [...context.accepted, p.collaborator],
+    }),
+    keepFailure: assign({
+      failed: ({ context }, p: { collaborator: string; error: WireError }) => [
+        ...context.failed.filter((f) => f.collaborator !== p.collaborator),
+        p,
+      ],
+    }),
+    failWith: assign({ failure: ({ context }, p: { error: unknown }) => failureOf(context, p.error) }),
+    failForQuorum: assign({
+      failure: ({ context }): Failure => {
+        const cause = context.failed[0];
+        const missing = context.expected.filter((c) => !context.accepted.includes(c));
+        const detail = { accepted: context.accepted.length, quorum: context.quorum, missing };
+        if (cause === undefined) return failureOf(context, new FlError("FL_NO_QUORUM", detail));
+        const { collaborator, error } = cause;
+        return { role: "collaborator", name: collaborator, round: context.checkpoint.round, error };
+      },
+    }),
+    /** Passes on what happened, as it happened. */
+    announce: emit(({ context }, p: { type: Event["type"]; detail?: Record<string, unknown> }) =>
+      announcement(context, p.type, p.detail),
+    ),
+  },
+  guards: {
+    everyoneIsIn: ({ context }) =>
+      context.expected.every((c) => context.accepted.includes(c) || context.failed.some((f) => f.collaborator === c)) &&
+      context.accepted.length >= needed(context),
+    quorumIsLost: ({ context }) => {
+      const possible = context.expected.filter((c) => !context.failed.some((f) => f.collaborator === c));
+      return possible.length < needed(context);
+    },
+    initialIsLost: ({ context }) =>
+      context.checkpoint.round === 0 &&
+      context.failed.length < context.collaborators.length &&
+      context.expected.every((c) => context.failed.some((f) => f.collaborator === c)),
+    quorumIsIn: ({ context }) => context.accepted.length >= needed(context),
+    hasDeadline: ({ context }) => context.deadlineMs !== null,
+    isThisRound: ({ context }, p: { round: number }) => p.round === context.checkpoint.round,
+    isOver: ({ context }) => context.checkpoint.round > context.rounds + (context.rates ? 1 : 0),
+  },
+  delays: { deadline: ({ context }) => context.deadlineMs ?? NEVER_MS },
+}).createMachine({
+  id: "aggregator",
+  context: ({ input }) => ({
+    ...input,
+    checkpoint: { round: 0, trained: 0, model: null, best: null, metrics: {}, state: null },
+    expected: [],
+    accepted: [],
+    failed: [],
+    deadlineMs: null,
+    ended: "left",
+    outcome: null,
+    failure: null,
+  }),
+  initial: "active",
+  states: {
+    active: {
+      initial: "recovering",
+      invoke: {
+        id: "intake",
+        src: "intake",
+        input: ({ context }) => context,
+        onError: { target: "failing", actions: { type: "failWith", params: ({ event }) => ({ error: event.error }) } },
+      },
+      on: {
+        cancel: { target: "cancelling", actions: assign({ ended: "cancelled" }) },
+        leave: "left",
+        "collaborator.lost": {
+          actions: {
+            type: "announce",
+            params: ({ event }) => ({ type: event.type, detail: { collaborator: event.collaborator } }),
+          },
+        },
+        "collaborator.returned": {
+          actions: {
+            type: "announce",
+            params: ({ event }) => ({ type: event.type, detail: { collaborator: event.collaborator } }),
+          },
+        },
+        "update.refused": {
+          actions: {
+            type: "announce",
+            params: ({ event }) => ({
+              type: event.type,
+              detail: { collaborator: event.collaborator, error: event.error },
+            }),
+          },
+        },
+        // what comes while no round is open came too late or will be offered again
+        "update.accepted": {},
+        "collaborator.failed": {},
+      },
+      states: {
+        recovering: {
+          invoke: {
+            id: "recover",
+            src: "recover",
+            input: ({ context }) => context,
+            onDone: [
+              {
+                guard: ({ event }) => event.output.ended !== null,
+                target: "#aggregator.finished",
+                actions: assign({ outcome: ({ event }) => event.output.ended }),
+              },
+              { target: "opening", actions: assign({ checkpoint: ({ event }) => event.output.checkpoint }) },
+            ],
+            onError: {
+              target: "#aggregator.failing",
+              actions: { type: "failWith", params: ({ event }) => ({ error: event.error }) },
+            },
+          },
+        },
+        opening: {
+          invoke: {
+            id: "openRound",
+            src: "openRound",
+            input: ({ context }) => ({
+              checkpoint: context.checkpoint,
+              skip: context.failed.map((f) => f.collaborator),
+            }),
+            onDone: {
+              target: "collecting",
+              actions: [
+                assign({
+                  expected: ({ event }) => event.output.expected,
+                  deadlineMs: ({ event }) => event.output.deadlineMs,
+                }),
+                { type: "announce", params: { type: "round.opened" } },
+              ],
+            },
+            onError: {
+              target: "#aggregator.failing",
+              actions: { type: "failWith", params: ({ event }) => ({ error: event.error }) },
+            },
+          },
+          on: {
+            // the record is out before `openRound` has its acknowledgement: a quick collaborator may be first
+            "update.accepted": {
+              actions: { type: "accept", params: ({ event }) => ({ collaborator: event.collaborator }) },
+            },
+            "collaborator.failed": {
+              guard: { type: "isThisRound", params: ({ event }) => ({ round: event.round }) },
+              actions: [
+                {
+                  type: "keepFailure",
+                  params: ({ event }) => ({ collaborator: event.collaborator, error: event.error }),
+                },
+              ],
+            },
+          },
+        },
+        collecting: {
+          always: [
+            { guard: "everyoneIsIn", target: "closing" },
+            { guard: "initialIsLost", target: "opening" },
+            { guard: "quorumIsLost", target: "#aggregator.failing", actions: "failForQuorum" },
+          ],
+          after: {
+            deadline: [
+              { guard: "quorumIsIn", target: "closing" },
+              { guard: "hasDeadline", target: "#aggregator.failing", actions: "failForQuorum" },
+              { target: "collecting", reenter: true },
+            ],
+          },
+          on: {
+            "update.accepted": {
+              actions: { type: "accept", params: ({ event }) => ({ collaborator: event.collaborator }) },
+            },
+            "collaborator.failed": {
+              guard: { type: "isThisRound", params: ({ event }) => ({ round: event.round }) },
+              actions: [
+                {
+                  type: "keepFailure",
+                  params: ({ event }) => ({ collaborator: event.collaborator, error: event.error }),
+                },
+                {
+                  type: "announce",
+                  params: ({ event }) => ({
+                    type: event.type,
+                    detail: { collaborator: event.collaborator, error: event.error },
+                  }),
+                },
+              ],
+            },
+          },
+        },
+        closing: {
+          invoke: {
+            id: "closeRound",
+            src: "closeRound",
+            input: ({ context }) => ({ checkpoint: context.checkpoint }),
+            onDone: [
+              {
+                actions: [
+                  {
+                    type: "announce",
+                    params: ({ event }) => ({
+                      type: "round.closed",
+                      detail: { contributors: event.output.contributors, metrics: event.output.checkpoint.metrics },
+                    }),
+                  },
+                  assign(({ context, event }) => {
+                    const { checkpoint, stop } = event.output;
+                    // a reached target skips to the round that rates the final model (A3)
+                    const round = stop ? Math.max(checkpoint.round, context.rounds + 1) : checkpoint.round;
+                    return { checkpoint: { ...checkpoint, round }, expected: [], accepted: [], failed: [] };
+                  }),
+                ],
+                target: "deciding",
+              },
+            ],
+            onError: {
+              target: "#aggregator.failing",
+              actions: { type: "failWith", params: ({ event }) => ({ error: event.error }) },
+            },
+          },
+        },
+        deciding: { always: [{ guard: "isOver", target: "concluding" }, { target: "opening" }] },
+        concluding: {
+          invoke: {
+            id: "conclude",
+            src: "conclude",
+            input: ({ context }) => ({ checkpoint: context.checkpoint }),
+            onDone: {
+              target: "#aggregator.finished",
+              actions: assign({ outcome: ({ event }) => event.output }),
+            },
+            onError: {
+              target: "#aggregator.failing",
+              actions: { type: "failWith", params: ({ event }) => ({ error: event.error }) },
+            },
+          },
+        },
+      },
+    },
+    failing: {
+      invoke: {
+        id: "abandon",
+        src: "abandon",
+        input: ({ context }) => ({ checkpoint: context.checkpoint, failure: context.failure }),
+        onDone: "failed",
+        // the failure itself is what counts; that it could not be recorded is in the log
+        onError: "failed",
+      },
+      on: { leave: "left" },
+    },
+    cancelling: {
+      invoke: {
+        id: "abandon",
+        src: "abandon",
+        input: ({ context }) => ({ checkpoint: context.checkpoint, failure: null }),
+        onDone: "cancelled",
+        onError: "cancelled",
+      },
+      on: { leave: "left" },
+    },
+    finished: { type: "final" },
+    failed: { type: "final" },
+    cancelled: { type: "final" },
+    left: { type: "final" },
+  },
+  output: ({ context }): AggregatorOutput => {
+    if (context.outcome !== null) return { state: "finished", outcome: context.outcome };
+    if (context.failure !== null) return { state: "failed", failure: context.failure };
+    return { state: context.ended };
+  },
+});
+
+/** Round 0 needs its one model; every other round its quorum of those who were asked. */
+function needed(context: Pick<Context, "checkpoint" | "quorum">): number {
+  return context.checkpoint.round === 0 ? 1 : context.quorum;
+}

@@ -1,0 +1,26 @@
+/**
+ * Metrics of a round: the mean over its collaborators, named `<task label>.<metric>`.
+ *
+ * A task may report `samples`, the number its other metrics are averages over: then those weigh by it. Else every
+ * collaborator counts by the weight of its update.
+ * Q1 The result does not depend on arrival: contributions are added in the order of names they are given in.
+ */
+import type { Contribution } from "./workbench.ts";
+
+export function averaged(contributions: readonly Contribution[]): Record<string, number> {
+  const sums = new Map<string, { sum: number; weight: number }>();
+  for (const { weight, metrics } of contributions) {
+    for (const { task, values } of metrics) {
+      const samples = values.samples;
+      const w = samples !== undefined && samples > 0 ? samples : weight;
+      for (const [metric, value] of Object.entries(values)) {
+        const name = `${task}.${metric}`;
+        const so = sums.get(name) ?? { sum: 0, weight: 0 };
+        // the count itself adds up; everything else is averaged
+        if (metric === "samples") sums.set(name, { sum: so.sum + value, weight: 1 });
+        else sums.set(name, { sum: so.sum + w * value, weight: so.weight + w });
+      }
+    }
+  }
+  return Object.fromEntries([...sums].map(([name, { sum, weight }]) => [name, sum / weight]));
+}

@@ -1,0 +1,78 @@
+/**
+ * What the Aggregator knows of its collaborators: who lives, what each does, how far each is. For people to look at and
+ * for `collaborator.lost`; no round waits on it.
+ *
+ * E1 A collaborator is silent after SILENT_MS without a sign of life; an offer is one, too.
+ */
+import type { Alive, PeerState, Progress } from "../../src/wire/messages.ts";
+
+export const SILENT_MS = 5_000;
+
+type Peer = { -readonly [K in keyof Progress["peers"][number]]: Progress["peers"][number][K] };
+
+export class Peers {
+  readonly #peers: Map<string, Peer>;
+
+  constructor(names: readonly string[]) {
+    this.#peers = new Map(
+      [...names]
+        .sort()
+        .map((name) => [
+          name,
+          { name, state: "absent" as PeerState, doing: "", done: 0, total: 0, bytes: 0, seen_at: null },
+        ]),
+    );
+  }
+
+  /** @returns true if it had been silent */
+  alive(name: string, alive: Alive, now: number): boolean {
+    const peer = this.#peers.get(name);
+    if (peer === undefined) return false;
+    Object.assign(peer, { doing: alive.doing, done: alive.done, total: alive.total });
+    return this.#seen(peer, now);
+  }
+
+  /** @returns true if it had been silent */
+  set(name: string, state: PeerState, now: number): boolean {
+    const peer = this.#peers.get(name);
+    if (peer === undefined) return false;
+    const returned = this.#seen(peer, now);
+    peer.state = state;
+    return returned;
+  }
+
+  bytes(name: string, bytes: number): void {
+    const peer = this.#peers.get(name);
+    if (peer !== undefined) peer.bytes = bytes;
+  }
+
+  #seen(peer: Peer, now: number): boolean {
+    const returned = peer.state === "silent";
+    if (returned || peer.state === "absent") peer.state = "working";
+    peer.seen_at = now;
+    return returned;
+  }
+
+  /** A new round: everyone who lives works on it. */
+  round(): void {
+    for (const peer of this.#peers.values()) {
+      if (peer.state !== "silent" && peer.state !== "absent") peer.state = "working";
+      peer.bytes = 0;
+    }
+  }
+
+  /** Those who have become silent since the last look. */
+  lost(now: number): string[] {
+    const lost: string[] = [];
+    for (const peer of this.#peers.values()) {
+      if (peer.seen_at === null || peer.state === "silent" || now - peer.seen_at < SILENT_MS) continue;
+      peer.state = "silent";
+      lost.push(peer.name);
+    }
+    return lost;
+  }
+
+  list(): Peer[] {
+    return [...this.#peers.values()].map((p) => ({ ...p }));
+  }
+}

@@ -1,0 +1,61 @@
+/**
+ * Which stored models of an experiment are kept: those its checkpoint names. The others are purged, beside the round's
+ * path and some rounds at a time, as a purge costs the server more than a small round does.
+ *
+ * K1 What the newest record names is never purged. Purging is idempotent and may stop anywhere.
+ */
+import type { Journal } from "../../src/ports.ts";
+import type { ModelRef } from "../../src/wire/messages.ts";
+import { subjects } from "../../src/wire/table.ts";
+import type { Wire } from "../../src/wire/wire.ts";
+
+const EVERY_ROUNDS = 16;
+const EVERY_BYTES = 128 * 2 ** 20;
+
+export class Shelving {
+  readonly #wire: Wire;
+  readonly #models: Journal;
+  readonly #exp: string;
+  /** stored and not purged yet, by sequence number */
+  #stored = new Map<number, ModelRef>();
+  #rounds = 0;
+  #bytes = 0;
+  #running: Promise<void> | undefined;
+
+  constructor(wire: Wire, models: Journal, exp: string) {
+    this.#wire = wire;
+    this.#models = models;
+    this.#exp = exp;
+  }
+
+  /** A record that names `refs` has been written. */
+  keep(refs: readonly (ModelRef | null)[]): void {
+    const kept = new Map(refs.filter((r) => r !== null).map((r) => [r.seq, r]));
+    for (const [seq, ref] of kept) {
+      if (!this.#stored.has(seq)) this.#bytes += ref.bytes;
+      this.#stored.set(seq, ref);
+    }
+    this.#rounds++;
+    if (this.#running || (this.#rounds < EVERY_ROUNDS && this.#bytes < EVERY_BYTES)) return;
+    const old = [...this.#stored.values()].filter((r) => !kept.has(r.seq));
+    this.#stored = kept;
+    this.#rounds = 0;
+    this.#bytes = 0;
+    this.#running = this.#purge(old, Math.min(...kept.keys()))
+      .catch((e) => this.#wire.ports.log.warn({ err: e }, "old models not purged"))
+      .finally(() => {
+        this.#running = undefined;
+      });
+  }
+
+  /** `old` one by one, as the best model may lie before them; and what an earlier process left before `oldest`. */
+  async #purge(old: readonly ModelRef[], oldest: number): Promise<void> {
+    for (const subject of [subjects.modelChunk, subjects.stateChunk]) {
+      const all = this.#wire.wildcard(subject, { exp: this.#exp });
+      if (Number.isFinite(oldest)) await this.#models.purge(all, oldest);
+      for (const { seq, epoch, round } of old) {
+        if (seq > oldest) await this.#models.purge(this.#wire.subject(subject, { exp: this.#exp, epoch, round }));
+      }
+    }
+  }
+}

@@ -1,0 +1,242 @@
+/**
+ * Where a round's tensors are: the global model, the open uploads, the aggregation. Takes offers in and closes rounds;
+ * decides nothing about when (the machine does).
+ *
+ * B1 Memory is O(model × SLOTS), never O(collaborators): an offer waits, unread, until a slot is free; its bytes stay with
+ *    the collaborator until then (law L5).
+ * B2 An update counts when all its bytes are here, checked, and the aggregation has taken it; from then on its collaborator
+ *    is answered `accepted`, and `duplicate` if it offers again.
+ * B3 After `close` began, no update of that round is taken in: it is answered `late`.
+ * B4 A slot is free again when its transfer ends, however it ends.
+ */
+import { asFlError, FlError } from "../../src/errors.ts";
+import type { Aggregation } from "../../src/parts/aggregation.ts";
+import { Assembly } from "../../src/tensor/assembly.ts";
+import { decodeFrame } from "../../src/tensor/frame.ts";
+import { type Layout, layoutOf, sameLayout } from "../../src/tensor/layout.ts";
+import { bytesOf } from "../../src/transfer/model-stream.ts";
+import { pullChunks } from "../../src/transfer/pull.ts";
+import type { MetricsOfTask, Offer, Verdict } from "../../src/wire/messages.ts";
+
+/** Memory for open uploads; at least two are open at a time whatever the model's size, so that one can stall. */
+const UPLOAD_BYTES = 256 * 2 ** 20;
+const MOST_SLOTS = 16;
+/** The largest weight an update may have: samples of one collaborator in one round. */
+export const WEIGHT_BOUND = 2 ** 28;
+
+export type Contribution = { readonly weight: number; readonly metrics: readonly MetricsOfTask[] };
+export type Pull = (collaborator: string, round: number, index: number) => Promise<Uint8Array>;
+
+type Round = {
+  readonly number: number;
+  /** trains: updates are expected, not only metrics */
+  readonly trains: boolean;
+  /** who was asked to contribute */
+  expected: ReadonlySet<string>;
+  readonly contributions: Map<string, Contribution>;
+  readonly open: Map<string, Promise<Verdict>>;
+  readonly closing: AbortController;
+};
+
+export class Workbench {
+  readonly #aggregation: Aggregation;
+  readonly #pull: Pull;
+  readonly #onBytes: (collaborator: string, bytes: number) => void;
+  #layout: Layout | undefined;
+  /** the model of the open round, and the buffer of the next */
+  #global = new Float32Array(0);
+  #next = new Float32Array(0);
+  #round: Round | undefined;
+  #slots: Float32Array[] = [];
+  #free = 0;
+  readonly #waiting: (() => void)[] = [];
+
+  constructor(aggregation: Aggregation, pull: Pull, onBytes: (collaborator: string, bytes: number) => void) {
+    this.#aggregation = aggregation;
+    this.#pull = pull;
+    this.#onBytes = onBytes;
+  }
+
+  get layout(): Layout | undefined {
+    return this.#layout;
+  }
+
+  get global(): Float32Array {
+    return this.#global;
+  }
+
+  /** The model that the next round starts from, and the layout it comes with. */
+  load(layout: Layout, values: Float32Array): void {
+    this.#shape(layout);
+    this.#global.set(values);
+  }
+
+  #shape(layout: Layout): void {
+    if (this.#layout?.digest === layout.digest) return;
+    this.#layout = layout;
+    this.#global = new Float32Array(layout.length);
+    this.#next = new Float32Array(layout.length);
+    this.#slots = [];
+    this.#free = Math.min(MOST_SLOTS, Math.max(2, Math.floor(UPLOAD_BYTES / Math.max(1, layout.bytes))));
+  }
+
+  /** Opens a round: offers for it are taken from now on. Of a round that is open already, only who is asked changes. */
+  async open(number: number, trains: boolean, expected: ReadonlySet<string>): Promise<void> {
+    if (this.#round?.number === number) {
+      this.#round.expected = expected;
+      return;
+    }
+    if (trains && number > 0) {
+      await this.#aggregation.begin({
+        round: number,
+        layout: this.#layout!,
+        global: this.#global,
+        weightBound: WEIGHT_BOUND,
+        updatesBound: expected.size,
+      });
+    }
+    this.#round = {
+      number,
+      trains,
+      expected,
+      contributions: new Map(),
+      open: new Map(),
+      closing: new AbortController(),
+    };
+  }
+
+  /** Takes an offer in. Resolves to the verdict; never rejects. */
+  async offer(collaborator: string, offer: Offer): Promise<Verdict> {
+    const round = this.#round;
+    if (round === undefined || offer.round > round.number) return { verdict: "again" };
+    if (offer.round < round.number || round.closing.signal.aborted) return { verdict: "late" };
+    if (!round.expected.has(collaborator)) {
+      const error = new FlError("FL_STATE", {
+        reason: `nothing was asked of ${collaborator} in round ${round.number}`,
+      });
+      return { verdict: "refused", error: error.toJSON() };
+    }
+    if (round.contributions.has(collaborator)) return { verdict: "duplicate" };
+    const running = round.open.get(collaborator);
+    if (running !== undefined) return running; // asked again while its chunks are on the way
+    const taking = this.#take(round, collaborator, offer).catch((e): Verdict => {
+      if (round.closing.signal.aborted) return { verdict: "late" };
+      const error = asFlError(e);
+      // a transfer that broke off may be tried again; an update that is wrong may not
+      const again = ["FL_TIMEOUT", "FL_NO_RESPONDER", "FL_FRAME_CHECKSUM", "FL_CLOSED"].includes(error.code);
+      return { verdict: again ? "again" : "refused", error: error.toJSON() };
+    });
+    round.open.set(collaborator, taking);
+    try {
+      return await taking;
+    } finally {
+      round.open.delete(collaborator);
+    }
+  }
+
+  async #take(round: Round, collaborator: string, offer: Offer): Promise<Verdict> {
+    if (offer.weight > WEIGHT_BOUND) {
+      throw new FlError("FL_UPDATE_RANGE", { reason: `a weight of ${offer.weight} exceeds ${WEIGHT_BOUND}` });
+    }
+    if (round.trains) {
+      const slot = await this.#slot(round, collaborator, offer);
+      try {
+        await this.#receive(round, collaborator, offer, slot);
+        if (round.closing.signal.aborted) return { verdict: "late" }; // B3
+        if (round.number === 0) this.#global.set(slot);
+        else await this.#aggregation.accept({ collaborator, weight: offer.weight, values: slot });
+      } finally {
+        this.#release(slot); // B4
+      }
+    }
+    round.contributions.set(collaborator, { weight: offer.weight, metrics: offer.metrics });
+    return { verdict: "accepted" };
+  }
+
+  /** Waits for room for one update. */
+  async #slot(round: Round, collaborator: string, offer: Offer): Promise<Float32Array> {
+    const layout = this.#checked(round, offer);
+    if (round.number === 0) this.#shape(layout);
+    while (this.#free === 0) {
+      await new Promise<void>((resolve) => this.#waiting.push(resolve));
+      round.closing.signal.throwIfAborted();
+    }
+    this.#free--;
+    this.#onBytes(collaborator, 0);
+    return this.#slots.pop() ?? new Float32Array(layout.length);
+  }
+
+  #release(slot: Float32Array): void {
+    this.#slots.push(slot);
+    this.#free++;
+    this.#waiting.shift()?.();
+  }
+
+  #checked(round: Round, offer: Offer): Layout {
+    if (round.number === 0) {
+      if (offer.specs === undefined)
+        throw new FlError("FL_LAYOUT_MISMATCH", { reason: "an initial model has no specs" });
+      const layout = layoutOf(offer.specs);
+      if (layout.digest !== offer.layout || layout.bytes !== offer.bytes) {
+        throw new FlError("FL_LAYOUT_MISMATCH", { reason: "the specs are not those of the digest and size offered" });
+      }
+      return layout;
+    }
+    const layout = this.#layout!;
+    if (offer.specs !== undefined) sameLayout(layout, layoutOf(offer.specs));
+    if (offer.layout !== layout.digest || offer.bytes !== layout.bytes) {
+      throw new FlError("FL_LAYOUT_MISMATCH", { expected: layout.digest, got: offer.layout, bytes: offer.bytes });
+    }
+    return layout;
+  }
+
+  async #receive(round: Round, collaborator: string, offer: Offer, slot: Float32Array): Promise<void> {
+    const into = bytesOf(slot);
+    if (offer.frame !== undefined) {
+      const whole = new Assembly(into.length, into);
+      whole.add(decodeFrame(offer.frame));
+      if (!whole.complete) throw new FlError("FL_FRAME_MALFORMED", { reason: "one frame does not hold this update" });
+      this.#onBytes(collaborator, into.length);
+      return;
+    }
+    await pullChunks({
+      request: (index) => this.#pull(collaborator, round.number, index),
+      into,
+      onBytes: (bytes) => this.#onBytes(collaborator, bytes),
+      signal: round.closing.signal,
+    });
+  }
+
+  /**
+   * Closes the open round: waits for updates whose bytes are all here, turns the others away, and combines.
+   * @returns who contributed what, in the order of names, and whether `global` now is a new model
+   */
+  async close(): Promise<{ contributions: [string, Contribution][]; changed: boolean }> {
+    const round = this.#round;
+    if (round === undefined) throw new FlError("FL_STATE", { reason: "no round is open" });
+    round.closing.abort(new FlError("FL_STATE", { reason: "the round has closed" }));
+    for (const wake of this.#waiting.splice(0)) wake(); // they all belong to this round
+    await Promise.allSettled(round.open.values());
+    const contributions = [...round.contributions].sort(([a], [b]) => (a < b ? -1 : 1));
+    const changed = round.trains && contributions.length > 0;
+    if (changed && round.number > 0) {
+      await this.#aggregation.finish(this.#next);
+      [this.#global, this.#next] = [this.#next, this.#global];
+    }
+    this.#round = undefined;
+    return { contributions, changed };
+  }
+
+  save(): Uint8Array | undefined {
+    return this.#aggregation.save?.();
+  }
+
+  restore(state: Uint8Array): void {
+    this.#aggregation.restore?.(state);
+  }
+
+  async dispose(): Promise<void> {
+    this.#round?.closing.abort(new FlError("FL_CLOSED"));
+    await this.#aggregation.dispose?.();
+  }
+}

@@ -1,0 +1,60 @@
+/**
+ * Receiver-driven transfer of one buffer: the receiver asks for chunks, a bounded number at a time, and each request is
+ * one credit. The sender keeps no state but the buffer itself.
+ *
+ * X1 At most WINDOW chunks are under way, so a transfer never holds more than WINDOW × 512 KiB in the server, whatever its
+ *    default limits and however slow the receiver.
+ * X2 A lost or damaged chunk is asked for again; only TRIES failures of the same chunk end the transfer.
+ * X3 A sender that is gone ends the transfer at once (FL_NO_RESPONDER); one that stalls, after STALL_MS without a byte.
+ *    Liveness, not speed: a slow chunk counts from its own request, of which at most WINDOW queue behind each other.
+ */
+import { FlError } from "../errors.ts";
+import { Assembly } from "../tensor/assembly.ts";
+import { decodeFrame } from "../tensor/frame.ts";
+
+export const WINDOW = 8;
+const TRIES = 3;
+/** of one chunk; the retry makes three of it */
+export const STALL_MS = 10_000;
+
+export type PullOptions = {
+  /** asks for one chunk; resolves to its frame */
+  request(index: number): Promise<Uint8Array>;
+  /** where the bytes go; its length is the transfer's */
+  into: Uint8Array;
+  /** called with the bytes that have arrived so far */
+  onBytes?: (bytes: number) => void;
+  signal?: AbortSignal | undefined;
+};
+
+/** @throws FL_NO_RESPONDER, FL_TIMEOUT, FL_FRAME_MALFORMED, FL_FRAME_CHECKSUM, or the signal's reason */
+export async function pullChunks({ request, into, onBytes, signal }: PullOptions): Promise<void> {
+  const parts = new Assembly(into.length, into);
+  let arrived = 0;
+  let next = 0;
+  const take = async (): Promise<void> => {
+    while (next < parts.count) {
+      const index = next++;
+      for (let tries = 1; ; tries++) {
+        signal?.throwIfAborted();
+        try {
+          const frame = decodeFrame(await request(index));
+          if (frame.index !== index) throw new FlError("FL_FRAME_MALFORMED", { reason: "not the chunk asked for" });
+          parts.add(frame);
+          arrived += frame.data.length;
+          onBytes?.(arrived);
+          break;
+        } catch (e) {
+          const again = e instanceof FlError && (e.code === "FL_TIMEOUT" || e.code === "FL_FRAME_CHECKSUM");
+          if (!again || tries === TRIES) throw e;
+        }
+      }
+    }
+  };
+  const takers = Array.from({ length: Math.min(WINDOW, parts.count) }, take);
+  try {
+    await Promise.all(takers);
+  } finally {
+    next = parts.count; // the first failure ends the others at their next chunk
+  }
+}
