@@ -62,7 +62,7 @@ export function intake({ wire, exp, bench, peers, input, sendBack, open }: Intak
         judged(collaborator, offer.round, verdict);
         return verdict;
       },
-      (error) => ({ verdict: "refused", error: error.toJSON() }),
+      (error): Verdict => ({ verdict: "refused", error: error.toJSON() }),
     ),
     wire.serve(
       subjects.taskFailed,

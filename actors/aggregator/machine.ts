@@ -16,6 +16,7 @@
 import { assign, emit, setup } from "xstate";
 import { asFlError, FlError, type WireError } from "../../src/errors.ts";
 import type { Event, Failure, ModelRef, Outcome, Scored } from "../../src/wire/messages.ts";
+import type { Announcement } from "../ledger.ts";
 import { callbackPort, promisePort } from "../provided.ts";
 
 export type AggregatorInput = {
@@ -65,9 +66,6 @@ export type AggregatorEvent =
   | { type: "collaborator.returned"; collaborator: string }
   | { type: "cancel" }
   | { type: "leave" };
-
-/** Announced on the event stream. */
-export type Announcement = Pick<Event, "type" | "round" | "detail"> & { failure?: Failure };
 
 export type AggregatorOutput =
   | { state: "finished"; outcome: Outcome }

@@ -24,3 +24,14 @@ export function averaged(contributions: readonly Contribution[]): Record<string,
   }
   return Object.fromEntries([...sums].map(([name, { sum, weight }]) => [name, sum / weight]));
 }
+
+/** The same by task: its label, and its metrics by their own names. */
+export function byTask(means: Readonly<Record<string, number>>): Map<string, Record<string, number>> {
+  const tasks = new Map<string, Record<string, number>>();
+  for (const [name, value] of Object.entries(means)) {
+    const dot = name.indexOf(".");
+    const task = name.slice(0, dot);
+    tasks.set(task, { ...tasks.get(task), [name.slice(dot + 1)]: value });
+  }
+  return tasks;
+}

@@ -17,15 +17,17 @@ import { STALL_MS } from "../../src/transfer/pull.ts";
 import type { ExperimentRecord, ModelRef, Outcome, RoundRecord, Scored } from "../../src/wire/messages.ts";
 import { buckets, shelves, subjects } from "../../src/wire/table.ts";
 import type { Rows, Wire } from "../../src/wire/wire.ts";
+import { Ledger } from "../ledger.ts";
 import { initialModel } from "./initial-model.ts";
 import { intake } from "./intake.ts";
-import { Ledger } from "./ledger.ts";
 import type { AggregatorEvent, AggregatorInput, Checkpoint, Closed, Opened, Recovered } from "./machine.ts";
-import { averaged } from "./metrics.ts";
+import { averaged, byTask } from "./metrics.ts";
 import { Peers } from "./peers.ts";
 import { Shelving } from "./shelving.ts";
 import { type Pull, Workbench } from "./workbench.ts";
 
+/** of what the Aggregator itself says */
+const ORIGIN = "aggregator";
 /** the label under which round 0 asks for the initial model */
 export const INITIAL = "initial";
 
@@ -55,7 +57,7 @@ export class AggregatorServices {
     const [rounds, models, ledger] = await Promise.all([
       wire.table(buckets.rounds),
       wire.journal("model", record.name),
-      Ledger.open(wire, record.name),
+      Ledger.open(wire, record.name, ORIGIN),
     ]);
     return new AggregatorServices(parts, rounds, models, ledger);
   }
@@ -203,7 +205,7 @@ export class AggregatorServices {
     const { round } = checkpoint;
     const { contributions, changed } = await this.#bench.close();
     const metrics = averaged(contributions.map(([, c]) => c));
-    this.#ledger.metrics(round, metrics);
+    for (const [task, values] of byTask(metrics)) this.#ledger.metrics(round, task, values);
     const model = changed ? await this.#store(Math.max(1, round + 1), this.#bench.layout!.digest) : checkpoint.model;
     const best = this.#scored(checkpoint, round, metrics);
     const state = await this.#saveState(round);

@@ -38,7 +38,11 @@ export async function pullChunks({ request, into, onBytes, signal }: PullOptions
       for (let tries = 1; ; tries++) {
         signal?.throwIfAborted();
         try {
-          const frame = decodeFrame(await request(index));
+          const answer = await request(index);
+          // an empty answer: the sender lives but does not hold this buffer any more
+          if (answer.length === 0)
+            throw new FlError("FL_NO_RESPONDER", { reason: "the sender has let go of the buffer" });
+          const frame = decodeFrame(answer);
           if (frame.index !== index) throw new FlError("FL_FRAME_MALFORMED", { reason: "not the chunk asked for" });
           parts.add(frame);
           arrived += frame.data.length;

@@ -16,6 +16,7 @@ const name = z.string().regex(TOKEN, "letters, digits, '-' and '_' only, at most
 const time = z.number();
 const digest = z.string().regex(/^[0-9a-f]{64}$/, "a SHA-256 in hexadecimal");
 const count = z.int().nonnegative();
+const binary = z.custom<Uint8Array>((v) => v instanceof Uint8Array, "must be bytes");
 
 export const wireError = z.object({
   code: z.string().refine((c): c is keyof typeof codes => c in codes, "not a known code"),
@@ -146,7 +147,7 @@ export const offer = z.object({
   /** in round 0 only */
   specs: z.array(tensorSpec).optional(),
   /** the one frame of an update that fits in it: nothing is pulled then */
-  frame: z.instanceof(Uint8Array).optional(),
+  frame: binary.optional(),
 });
 export type Offer = z.infer<typeof offer>;
 
@@ -360,7 +361,7 @@ export const aggregationBegin = z.object({
   specs: z.array(tensorSpec),
   /** an upper bound of one update's weight */
   weight_bound: z.number().positive(),
-  state: z.instanceof(Uint8Array).nullable(),
+  state: binary.nullable(),
   /** in the aggregator's chunk service under transfer `global` */
   bytes: count,
 });
@@ -376,7 +377,7 @@ export const aggregationFinish = z.object({ round: count, epoch: count });
 export const aggregationReply = z.object({
   ok: z.boolean(),
   bytes: count.optional(),
-  state: z.instanceof(Uint8Array).nullable().optional(),
+  state: binary.nullable().optional(),
   error: wireError.optional(),
 });
 /** Either side of a remote aggregation pulls the other's chunks: `global`, `update` from the aggregator, `next` back. */

@@ -1,0 +1,183 @@
+/**
+ * A Collaborator of one experiment: it follows the round record and does what the current round asks of it.
+ *
+ *   preparing → following { waiting · working → offering → waiting · working → reporting → waiting } → ended
+ *
+ * C1 Only the record's present value counts: a newer round ends whatever an older one had under way (law L3).
+ * C2 An update is kept until the round moves on. A new epoch of the same round is a restarted Aggregator, which asks for it
+ *    again: it is offered again, not trained again.
+ * C3 A task that fails ends this round here, not the process: the Aggregator is told and the next round is tried.
+ * C4 What cannot be prepared (workspace, shard, engine) ends the process with its coded cause.
+ */
+import { assign, setup } from "xstate";
+import { asFlError, type WireError } from "../../src/errors.ts";
+import { callbackPort, promisePort } from "../provided.ts";
+
+export type CollaboratorInput = { readonly experiment: string; readonly name: string };
+
+/** A round as the machine needs to know it. */
+export type Place = { readonly epoch: number; readonly round: number };
+
+type Context = CollaboratorInput & {
+  place: Place;
+  /** the round's update is ready and kept */
+  ready: boolean;
+  taskError: WireError | null;
+  failure: WireError | null;
+};
+
+export type CollaboratorEvent = { type: "round.seen"; place: Place; asked: boolean; over: boolean } | { type: "leave" };
+
+export type CollaboratorOutput = { state: "ended" | "left" } | { state: "failed"; error: WireError };
+
+export const collaboratorMachine = setup({
+  types: {} as {
+    context: Context;
+    input: CollaboratorInput;
+    events: CollaboratorEvent;
+    output: CollaboratorOutput;
+  },
+  actors: {
+    /** loads workspace, shard and engine */
+    prepare: promisePort<void, CollaboratorInput>("prepare"),
+    /** watches the round record; sends round.seen */
+    rounds: callbackPort<CollaboratorInput>("rounds"),
+    /** tells everyone that this process lives and how far it is */
+    pulse: callbackPort<CollaboratorInput>("pulse"),
+    /** fetches the model and runs the round's tasks */
+    work: promisePort<void, Place>("work"),
+    /** offers the update until it has its verdict */
+    offer: promisePort<void, Place>("offer"),
+    report: promisePort<void, Place & { error: WireError }>("report"),
+  },
+  actions: {
+    see: assign({ place: (_, p: { place: Place }) => p.place }),
+    begin: assign({ place: (_, p: { place: Place }) => p.place, ready: false, taskError: null }),
+    failWith: assign({ failure: (_, p: { error: unknown }) => asFlError(p.error).toJSON() }),
+  },
+  guards: {
+    isNewRound: ({ context }, p: { place: Place }) => p.place.round > context.place.round,
+    isNewEpoch: ({ context }, p: { place: Place }) =>
+      p.place.round === context.place.round && p.place.epoch > context.place.epoch,
+    isKept: ({ context }, p: { place: Place }) =>
+      context.ready && p.place.round === context.place.round && p.place.epoch > context.place.epoch,
+    isFailed: ({ context }, p: { place: Place }) =>
+      context.taskError !== null && p.place.round === context.place.round && p.place.epoch > context.place.epoch,
+  },
+}).createMachine({
+  id: "collaborator",
+  context: ({ input }) => ({
+    ...input,
+    place: { epoch: 0, round: -1 },
+    ready: false,
+    taskError: null,
+    failure: null,
+  }),
+  initial: "preparing",
+  on: { leave: ".left" },
+  states: {
+    preparing: {
+      invoke: {
+        id: "prepare",
+        src: "prepare",
+        input: ({ context }) => context,
+        onDone: "following",
+        onError: { target: "failed", actions: { type: "failWith", params: ({ event }) => ({ error: event.error }) } },
+      },
+    },
+    following: {
+      initial: "waiting",
+      invoke: [
+        {
+          id: "rounds",
+          src: "rounds",
+          input: ({ context }) => context,
+          onError: { target: "failed", actions: { type: "failWith", params: ({ event }) => ({ error: event.error }) } },
+        },
+        {
+          id: "pulse",
+          src: "pulse",
+          input: ({ context }) => context,
+          onError: { target: "failed", actions: { type: "failWith", params: ({ event }) => ({ error: event.error }) } },
+        },
+      ],
+      on: {
+        "round.seen": [
+          { guard: ({ event }) => event.over, target: "ended" },
+          {
+            guard: ({ context, event }) => event.place.round > context.place.round && !event.asked,
+            target: ".waiting",
+            actions: { type: "begin", params: ({ event }) => ({ place: event.place }) },
+          },
+          {
+            guard: { type: "isNewRound", params: ({ event }) => ({ place: event.place }) },
+            target: ".working", // C1
+            reenter: false,
+            actions: { type: "begin", params: ({ event }) => ({ place: event.place }) },
+          },
+          {
+            guard: { type: "isKept", params: ({ event }) => ({ place: event.place }) },
+            target: ".offering", // C2
+            actions: { type: "see", params: ({ event }) => ({ place: event.place }) },
+          },
+          {
+            guard: { type: "isFailed", params: ({ event }) => ({ place: event.place }) },
+            target: ".reporting",
+            actions: { type: "see", params: ({ event }) => ({ place: event.place }) },
+          },
+          {
+            guard: { type: "isNewEpoch", params: ({ event }) => ({ place: event.place }) },
+            actions: { type: "see", params: ({ event }) => ({ place: event.place }) },
+          },
+          {}, // what is known already, or older
+        ],
+      },
+      states: {
+        waiting: {},
+        working: {
+          invoke: {
+            id: "work",
+            src: "work",
+            input: ({ context }) => context.place,
+            onDone: { target: "offering", actions: assign({ ready: true }) },
+            onError: {
+              target: "reporting",
+              actions: assign({ taskError: ({ event }) => asFlError(event.error, "FL_TASK_FAILED").toJSON() }), // C3
+            },
+          },
+        },
+        offering: {
+          invoke: {
+            id: "offer",
+            src: "offer",
+            input: ({ context }) => context.place,
+            onDone: "waiting",
+            onError: {
+              target: "#collaborator.failed",
+              actions: { type: "failWith", params: ({ event }) => ({ error: event.error }) },
+            },
+          },
+        },
+        reporting: {
+          invoke: {
+            id: "report",
+            src: "report",
+            input: ({ context }) => ({ ...context.place, error: context.taskError! }),
+            onDone: "waiting",
+            onError: {
+              target: "#collaborator.failed",
+              actions: { type: "failWith", params: ({ event }) => ({ error: event.error }) },
+            },
+          },
+        },
+      },
+    },
+    ended: { type: "final" },
+    failed: { type: "final" },
+    left: { type: "final" },
+  },
+  output: ({ context, event }): CollaboratorOutput => {
+    if (context.failure !== null) return { state: "failed", error: context.failure };
+    return { state: (event as { type: string }).type === "leave" ? "left" : "ended" };
+  },
+});

@@ -1,0 +1,237 @@
+/**
+ * What the Collaborator's machine invokes.
+ *
+ * V1 The update stays in one buffer until the next round's work begins; whoever pulls a chunk of another round gets none.
+ * V2 Offering goes on until there is a verdict: it is idempotent by (experiment, round, collaborator), and nothing but a
+ *    verdict or a newer record ends it.
+ * V3 It listens for the next model from before its offer on, as the model may be out before the verdict is here.
+ */
+import { setTimeout as pause } from "node:timers/promises";
+import { fromCallback, fromPromise } from "xstate";
+import type { Splits } from "../../src/data/shard.ts";
+import type { Trainer } from "../../src/engine/engine.ts";
+import { asFlError, FlError, type WireError } from "../../src/errors.ts";
+import type { Plan } from "../../src/plan/plan.ts";
+import { CHUNK_BYTES, encodeFrame } from "../../src/tensor/frame.ts";
+import { layoutOf, sameLayout, specsOf } from "../../src/tensor/layout.ts";
+import { bytesOf, ModelFeed } from "../../src/transfer/model-stream.ts";
+import type { Alive, MetricsOfTask, RoundRecord } from "../../src/wire/messages.ts";
+import { buckets, subjects } from "../../src/wire/table.ts";
+import type { Wire } from "../../src/wire/wire.ts";
+import { Ledger } from "../ledger.ts";
+import type { CollaboratorEvent, CollaboratorInput, Place } from "./machine.ts";
+import { runTasks } from "./work.ts";
+
+const PULSE_MS = 1_000;
+const SOON_MS = 200;
+/** how long one offer waits for its verdict before it is made again; the Aggregator knows it is the same one */
+const VERDICT_MS = 15_000;
+const RETRY_MS = 100;
+
+export type Prepared = { readonly trainer: Trainer; readonly data: Splits };
+export type CollaboratorParts = {
+  readonly wire: Wire;
+  readonly experiment: string;
+  readonly name: string;
+  readonly plan: Plan;
+  readonly prepare: (signal: AbortSignal) => Promise<Prepared>;
+};
+
+type Update = {
+  readonly round: number;
+  readonly weight: number;
+  readonly metrics: MetricsOfTask[];
+  readonly bytes: Uint8Array;
+};
+
+export class CollaboratorServices {
+  readonly #parts: CollaboratorParts;
+  readonly #wire: Wire;
+  readonly #feed: ModelFeed;
+  readonly #ledger: Ledger;
+  #prepared: Prepared | undefined;
+  #record: RoundRecord | undefined;
+  #values = new Float32Array(0);
+  #update: Update | undefined;
+  #alive: Alive = { round: 0, doing: "preparing", done: 0, total: 0 };
+  #changed = (): void => {};
+
+  static async create(parts: CollaboratorParts): Promise<CollaboratorServices> {
+    const { wire, experiment, name } = parts;
+    const [models, ledger] = await Promise.all([
+      wire.journal("model", experiment),
+      Ledger.open(wire, experiment, name),
+    ]);
+    return new CollaboratorServices(parts, new ModelFeed(wire, models, experiment), ledger);
+  }
+
+  private constructor(parts: CollaboratorParts, feed: ModelFeed, ledger: Ledger) {
+    this.#parts = parts;
+    this.#wire = parts.wire;
+    this.#feed = feed;
+    this.#ledger = ledger;
+  }
+
+  /** The machine's actors, provided. */
+  readonly actors = {
+    prepare: fromPromise<void, CollaboratorInput>(async ({ signal }) => {
+      this.#prepared = await this.#parts.prepare(signal);
+      this.#values = new Float32Array(this.#prepared.trainer.layout.length);
+    }),
+    rounds: fromCallback<CollaboratorEvent, CollaboratorInput>(({ sendBack }) => this.#rounds(sendBack)),
+    pulse: fromCallback<CollaboratorEvent, CollaboratorInput>(() => this.#pulse()),
+    work: fromPromise<void, Place>(({ input, signal }) => this.#work(input, signal)),
+    offer: fromPromise<void, Place>(({ input, signal }) => this.#offer(input, signal)),
+    report: fromPromise<void, Place & { error: WireError }>(({ input, signal }) => this.#report(input, signal)),
+  };
+
+  get #place(): { exp: string; collaborator: string } {
+    return { exp: this.#parts.experiment, collaborator: this.#parts.name };
+  }
+
+  #rounds(sendBack: (event: CollaboratorEvent) => void): () => void {
+    const ends = new AbortController();
+    const { experiment: exp, name } = this.#parts;
+    const endServing = this.#wire.serve(
+      subjects.pull,
+      this.#place,
+      (_, { round, index }) => {
+        const update = this.#update;
+        return update?.round === round ? encodeFrame(update.bytes, index) : new Uint8Array(0); // V1
+      },
+      () => new Uint8Array(0),
+    );
+    const watching = async (): Promise<void> => {
+      const rounds = await this.#wire.table(buckets.rounds);
+      await rounds.watch(
+        { exp },
+        ({ value }) => {
+          if (value === undefined || ends.signal.aborted) return;
+          this.#record = value;
+          const { epoch, round, state, assigned } = value;
+          const asked = assigned[name] !== undefined;
+          sendBack({ type: "round.seen", place: { epoch, round }, asked, over: state !== "open" });
+        },
+        ends.signal,
+      );
+    };
+    watching().catch((e) => this.#wire.ports.log.error({ err: e }, "round watch ended"));
+    return () => {
+      ends.abort();
+      endServing();
+      this.#feed.rest();
+    };
+  }
+
+  #pulse(): () => void {
+    const { clock } = this.#wire.ports;
+    let cancel = (): void => {};
+    let soon = false;
+    const beat = (): void => {
+      cancel();
+      soon = false;
+      this.#wire.publish(subjects.alive, this.#place, this.#alive);
+      cancel = clock.after(PULSE_MS, beat);
+    };
+    this.#changed = () => {
+      if (soon) return;
+      soon = true;
+      cancel();
+      cancel = clock.after(SOON_MS, beat);
+    };
+    beat();
+    return () => cancel();
+  }
+
+  #doing(doing: string, done = 0, total = 0): void {
+    this.#alive = { round: this.#record?.round ?? 0, doing, done, total };
+    this.#changed();
+  }
+
+  async #work({ round }: Place, signal: AbortSignal): Promise<void> {
+    const { trainer, data } = this.#prepared!;
+    const record = this.#record!;
+    this.#update = undefined; // V1
+    if (round === 0) {
+      trainer.read(this.#values);
+      this.#update = { round, weight: 1, metrics: [], bytes: bytesOf(this.#values) };
+      return;
+    }
+    this.#doing("fetching");
+    sameLayout(layoutOf(record.specs ?? []), trainer.layout);
+    const global = await this.#feed.fetch(record.model!, signal);
+    // Not kept any more: the round has moved on and a newer record is on its way, which ends this work.
+    if (global === undefined) throw new FlError("FL_NOT_FOUND", { reason: `the model of round ${round} is gone` });
+    const { metrics, weight, trained } = await runTasks({
+      plan: this.#parts.plan,
+      trainer,
+      data,
+      collaborator: this.#parts.name,
+      round,
+      labels: record.assigned[this.#parts.name] ?? [],
+      global,
+      update: this.#values,
+      signal,
+      progress: (label, done, total) => this.#doing(label, done, total),
+      measured: (label, values) => this.#ledger.metrics(round, label, values),
+    });
+    this.#update = { round, weight, metrics, bytes: trained ? bytesOf(this.#values) : new Uint8Array(0) };
+  }
+
+  async #offer({ epoch, round }: Place, signal: AbortSignal): Promise<void> {
+    const update = this.#update;
+    if (update?.round !== round) throw new FlError("FL_STATE", { reason: `there is no update of round ${round}` });
+    const { layout } = this.#prepared!.trainer;
+    this.#doing("offering");
+    this.#feed.listen(layout); // V3
+    const { weight, metrics, bytes } = update;
+    const offer = {
+      round,
+      epoch,
+      weight,
+      metrics,
+      bytes: bytes.length,
+      layout: layout.digest,
+      ...(round === 0 ? { specs: specsOf(layout) } : {}),
+      ...(bytes.length > 0 && bytes.length <= CHUNK_BYTES ? { frame: encodeFrame(bytes, 0) } : {}),
+    };
+    const { verdict, error } = await this.#insist(signal, async () => {
+      const answer = await this.#wire.request(subjects.offer, this.#place, offer, { timeoutMs: VERDICT_MS, signal });
+      return answer.verdict === "again" ? undefined : answer;
+    });
+    this.#doing("waiting");
+    if (verdict === "accepted") return;
+    this.#wire.ports.log[verdict === "refused" ? "error" : "info"]({ round, verdict, error }, "update not taken");
+  }
+
+  async #report({ epoch, round, error }: Place & { error: WireError }, signal: AbortSignal): Promise<void> {
+    this.#doing("failed");
+    this.#feed.listen(this.#prepared?.trainer.layout);
+    this.#wire.ports.log.error({ round, error }, "task failed");
+    await this.#insist(signal, async () => {
+      const options = { timeoutMs: VERDICT_MS, signal };
+      const { ok } = await this.#wire.request(subjects.taskFailed, this.#place, { round, epoch, error }, options);
+      return ok ? true : undefined;
+    });
+  }
+
+  /** Asks until there is an answer (V2): a lost Aggregator comes back, and a lost connection too. */
+  async #insist<T>(signal: AbortSignal, ask: () => Promise<T | undefined>): Promise<T> {
+    for (let wait = RETRY_MS; ; wait = Math.min(2 * wait, PULSE_MS)) {
+      try {
+        const answer = await ask();
+        if (answer !== undefined) return answer;
+      } catch (e) {
+        const error = asFlError(e);
+        if (signal.aborted || !error.retryable) throw e;
+      }
+      await pause(wait, undefined, { signal });
+    }
+  }
+
+  /** Metrics are stored; the model is freed. */
+  async dispose(): Promise<void> {
+    await this.#ledger.settle();
+    this.#prepared?.trainer.dispose();
+  }
+}

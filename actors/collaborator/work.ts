@@ -1,0 +1,67 @@
+/**
+ * One round's work at a collaborator: the tasks, in the plan's order, on the weights each of them asks for.
+ *
+ * K1 A task on `global` sees the weights that entered the round; one on `tuned`, what the tasks before it left.
+ * K2 A rating (`validate`) never changes what the next task or the update is made of.
+ * K3 The outcome depends on the model, the data and (seed, round, collaborator) only, so a repeated round repeats its update.
+ */
+import type { Splits } from "../../src/data/shard.ts";
+import type { Trainer } from "../../src/engine/engine.ts";
+import { FlError } from "../../src/errors.ts";
+import type { Plan } from "../../src/plan/plan.ts";
+import type { MetricsOfTask } from "../../src/wire/messages.ts";
+
+export type Job = {
+  readonly plan: Plan;
+  readonly trainer: Trainer;
+  readonly data: Splits;
+  readonly collaborator: string;
+  readonly round: number;
+  readonly labels: readonly string[];
+  /** the model that entered the round */
+  readonly global: Float32Array;
+  /** where the update goes: the weights after the last task */
+  readonly update: Float32Array;
+  readonly signal: AbortSignal;
+  progress(label: string, done: number, total: number): void;
+  measured(label: string, values: Record<string, number>): void;
+};
+
+/** @returns the metrics of each task, and the update's weight; `trained` is false if no task could change the weights */
+export async function runTasks(job: Job): Promise<{ metrics: MetricsOfTask[]; weight: number; trained: boolean }> {
+  const { plan, trainer, data, global, update, signal } = job;
+  const metrics: MetricsOfTask[] = [];
+  let trained = false;
+  let samples = 0;
+  trainer.write(global);
+  for (const label of job.labels) {
+    const task = plan.tasks.find((t) => t.label === label);
+    if (task === undefined) throw new FlError("FL_TASK_UNKNOWN", { label });
+    signal.throwIfAborted();
+    const rates = task.task === "validate";
+    const aside = trained && task.on === "global";
+    if (aside) {
+      trainer.read(update);
+      trainer.write(global); // K1
+    }
+    const values = await trainer.run(task.task, {
+      arguments: task.arguments,
+      data,
+      round: job.round,
+      seed: plan.seed,
+      collaborator: job.collaborator,
+      signal,
+      progress: (done, total) => job.progress(label, done, total),
+    });
+    if (aside && rates) trainer.write(update); // K2
+    if (!rates) {
+      trained = true;
+      samples += values.samples ?? 0;
+    }
+    metrics.push({ task: label, values });
+    job.measured(label, values);
+  }
+  if (trained) trainer.read(update);
+  const weight = plan.weight === "equal" ? 1 : samples > 0 ? samples : data.train.size;
+  return { metrics, weight, trained };
+}

@@ -1,0 +1,72 @@
+/**
+ * What an actor tells the record about one experiment: metrics, and what happened.
+ *
+ * L1 Appended beside the round's path, never on it; all stored before the experiment's outcome is (`settle`).
+ * L2 Every line carries an id of its own, so that a restarted actor that says it again says it once.
+ */
+import type { Journal } from "../src/ports.ts";
+import type { Event } from "../src/wire/messages.ts";
+import { subjects } from "../src/wire/table.ts";
+import type { Wire } from "../src/wire/wire.ts";
+
+/** What happened, before it has a time and a place. */
+export type Announcement = Pick<Event, "type" | "round" | "detail"> & { failure?: Event["failure"] };
+
+export class Ledger {
+  readonly #wire: Wire;
+  readonly #exp: string;
+  readonly #origin: string;
+  readonly #metrics: Journal;
+  readonly #events: Journal;
+  readonly #pending = new Set<Promise<unknown>>();
+
+  /** `origin`: a collaborator's name, `aggregator` or `director` */
+  static async open(wire: Wire, exp: string, origin: string): Promise<Ledger> {
+    const [metrics, events] = await Promise.all([wire.journal("metrics"), wire.journal("events")]);
+    return new Ledger(wire, exp, origin, metrics, events);
+  }
+
+  private constructor(wire: Wire, exp: string, origin: string, metrics: Journal, events: Journal) {
+    this.#wire = wire;
+    this.#exp = exp;
+    this.#origin = origin;
+    this.#metrics = metrics;
+    this.#events = events;
+  }
+
+  /** Metrics of one task in one round. `task` is its label in the plan. */
+  metrics(round: number, task: string, values: Readonly<Record<string, number>>): void {
+    const place = { exp: this.#exp, origin: this.#origin };
+    const at = this.#wire.ports.clock.now();
+    for (const [metric, value] of Object.entries(values)) {
+      const payload = { v: 1 as const, experiment: this.#exp, round, origin: this.#origin, task, metric, value, at };
+      const id = `${this.#exp}.${round}.${this.#origin}.${task}.${metric}`;
+      this.#beside(this.#wire.append(subjects.metric, this.#metrics, place, payload, id));
+    }
+  }
+
+  announce({ type, round, detail, failure }: Announcement): void {
+    const at = this.#wire.ports.clock.now();
+    const place = { exp: this.#exp, origin: this.#origin };
+    const payload = {
+      ...{ v: 1 as const, experiment: this.#exp, type, origin: this.#origin, round, at, detail },
+      failure: failure ?? null,
+    };
+    // a round opens and closes once; a collaborator may be lost again and again
+    const again = type.startsWith("collaborator.") || type.startsWith("update.") || type.startsWith("aggregator.");
+    const id = `${this.#exp}.${type}.${round}.${again ? `${detail.collaborator ?? ""}.${at}` : ""}`;
+    this.#beside(this.#wire.append(subjects.event, this.#events, place, payload, id));
+  }
+
+  #beside(writing: Promise<unknown>): void {
+    const kept: Promise<unknown> = writing
+      .catch((e) => this.#wire.ports.log.error({ err: e }, "not recorded"))
+      .finally(() => this.#pending.delete(kept));
+    this.#pending.add(kept);
+  }
+
+  /** Resolves when all that was said so far is stored. */
+  async settle(): Promise<void> {
+    while (this.#pending.size > 0) await Promise.all(this.#pending);
+  }
+}
