@@ -1,32 +1,29 @@
 /**
  * A Bus in memory: one named connection to the exchange of a memory world.
  *
- * B1 What a handler throws is logged and ends nothing: the next message is delivered.
- * B2 After close() nothing is delivered, pending requests fail with FL_CLOSED, and late answers are dropped.
+ * B1 After close() nothing is delivered, pending requests fail with FL_CLOSED, and late answers are dropped.
  */
 import { contentTypeOf } from "../content-type.ts";
 import { FlError } from "../errors.ts";
-import type { Bus, Clock, ContentType, Log, Message, RequestOptions } from "../ports.ts";
+import type { Bus, Clock, ContentType, Message, RequestOptions } from "../ports.ts";
 import type { Delivery, Exchange } from "./exchange.ts";
 
-export type MemoryBusOptions = { name: string; exchange: Exchange; clock: Clock; log: Log; maxPayload: number };
+export type MemoryBusOptions = { name: string; exchange: Exchange; clock: Clock; maxPayload: number };
 
 export class MemoryBus implements Bus {
   readonly name: string;
   readonly maxPayload: number;
   readonly #exchange: Exchange;
   readonly #clock: Clock;
-  readonly #log: Log;
   readonly #ends = new Set<() => void>();
   readonly #reconnects = new Set<() => void>();
   #closed = false;
 
-  constructor({ name, exchange, clock, log, maxPayload }: MemoryBusOptions) {
+  constructor({ name, exchange, clock, maxPayload }: MemoryBusOptions) {
     this.name = name;
     this.maxPayload = maxPayload;
     this.#exchange = exchange;
     this.#clock = clock;
-    this.#log = log;
   }
 
   publish(subject: string, data: Uint8Array, contentType?: ContentType): void {
@@ -78,13 +75,7 @@ export class MemoryBus implements Bus {
       pattern: subject,
       queue: options?.queue,
       closed: false,
-      deliver: (delivery) => {
-        try {
-          handler(this.#message(delivery));
-        } catch (err) {
-          this.#log.error({ err, subject: delivery.subject, bus: this.name }, "message handler failed"); // B1
-        }
-      },
+      deliver: (delivery) => handler(this.#message(delivery)),
     });
     const end = (): void => {
       unsubscribe();
@@ -96,7 +87,7 @@ export class MemoryBus implements Bus {
 
   flush(): Promise<void> {
     if (this.#closed) return Promise.reject(new FlError("FL_CLOSED"));
-    return new Promise((resolve) => this.#exchange.later(resolve));
+    return this.#exchange.turn();
   }
 
   onReconnect(listener: () => void): () => void {
@@ -111,7 +102,7 @@ export class MemoryBus implements Bus {
 
   close(): Promise<void> {
     this.#closed = true;
-    for (const end of [...this.#ends]) end(); // B2
+    for (const end of [...this.#ends]) end(); // B1
     this.#reconnects.clear();
     return Promise.resolve();
   }

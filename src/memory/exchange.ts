@@ -4,8 +4,10 @@
  * X1 Delivery is never inside the publisher's call, and is in the order of publishing for the whole world.
  * X2 Every receiver gets its own copy of the bytes, made when they were published: no aliasing crosses the world.
  * X3 Of the members of one queue group one gets the message; they take turns.
+ * X4 What a handler throws is logged and ends nothing.
+ * X5 Nothing is answered at once: a loop over operations lets the rest of the process run, as it would over a network.
  */
-import type { ContentType } from "../ports.ts";
+import type { ContentType, Log } from "../ports.ts";
 import { matches } from "./subject.ts";
 
 export type Delivery = {
@@ -32,11 +34,13 @@ export class Exchange {
   readonly #lose: (subject: string) => boolean;
   readonly #receivers = new Set<Receiver>();
   readonly #turns = new Map<string, number>();
-  #queue: (() => void)[] = [];
+  readonly #log: Log;
+  #queue: { call: () => void; about: object }[] = [];
   #inbox = 0;
 
-  constructor(lose: (subject: string) => boolean) {
+  constructor(lose: (subject: string) => boolean, log: Log) {
     this.#lose = lose;
+    this.#log = log;
   }
 
   inbox(): string {
@@ -84,32 +88,35 @@ export class Exchange {
     if (this.#lose(delivery.subject)) return targets.length;
     for (const target of targets) {
       const copy = { ...delivery, data: delivery.data.slice() }; // X2
-      this.later(() => {
-        if (!target.closed) target.deliver(copy);
-      });
+      this.later(
+        () => {
+          if (!target.closed) target.deliver(copy);
+        },
+        { subject: delivery.subject },
+      );
     }
     return targets.length;
   }
 
-  /** Runs after everything that was published before. */
-  later(call: () => void): void {
-    this.#queue.push(call);
+  /** Runs after everything that was published before. `about` is logged with what it throws (X4). */
+  later(call: () => void, about: object = {}): void {
+    this.#queue.push({ call, about });
     if (this.#queue.length === 1) setImmediate(() => this.#drain());
+  }
+
+  /** Resolves then: an operation that waits for it costs a turn of the event loop, as one on a server would (X5). */
+  turn(): Promise<void> {
+    return new Promise((resolve) => this.later(resolve));
   }
 
   #drain(): void {
     const batch = this.#queue;
     this.#queue = [];
-    for (const [i, call] of batch.entries()) {
+    for (const { call, about } of batch) {
       try {
         call();
-      } catch (e) {
-        // the rest goes on, in order, before anything published meanwhile
-        const rest = batch.slice(i + 1);
-        const idle = this.#queue.length === 0;
-        this.#queue = [...rest, ...this.#queue];
-        if (idle && this.#queue.length > 0) setImmediate(() => this.#drain());
-        throw e;
+      } catch (err) {
+        this.#log.error({ err, ...about }, "handler failed");
       }
     }
   }

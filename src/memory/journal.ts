@@ -62,35 +62,44 @@ export class MemoryJournal implements Journal {
     this.#exchange.fanOut(delivery); // as NATS does, whether it is stored or known already
     if (id !== undefined) {
       const known = this.#ids.get(id);
-      if (known !== undefined && now - known.at < DUPLICATE_WINDOW_MS) return { seq: known.seq, duplicate: true }; // J2
+      if (known !== undefined && now - known.at < DUPLICATE_WINDOW_MS) {
+        await this.#exchange.turn();
+        return { seq: known.seq, duplicate: true }; // J2
+      }
       this.#ids.set(id, { seq: this.#seq + 1, at: now });
     }
-    return { seq: this.#store(delivery), duplicate: false };
+    const seq = this.#store(delivery);
+    await this.#exchange.turn();
+    return { seq, duplicate: false };
   }
 
   async read(seq: number): Promise<Stored | undefined> {
     this.#check();
-    return copyOf(this.#messages.get(seq));
+    const found = copyOf(this.#messages.get(seq));
+    await this.#exchange.turn();
+    return found;
   }
 
   async last(subject: string): Promise<Stored | undefined> {
     this.#check();
     let newest: Stored | undefined;
     for (const message of this.#messages.values()) if (message.subject === subject) newest = message;
-    return copyOf(newest);
+    const found = copyOf(newest);
+    await this.#exchange.turn();
+    return found;
   }
 
-  async *follow({
-    filter = ">",
-    from,
-    signal,
-  }: {
+  follow(options: {
     filter?: string;
     from: number | "new";
     signal: AbortSignal;
-  }): AsyncGenerator<Stored & { pending: number }> {
-    this.#check();
-    let next = from === "new" ? this.#seq + 1 : Math.max(1, from);
+  }): AsyncIterable<Stored & { pending: number }> {
+    const from = options.from === "new" ? this.#seq + 1 : Math.max(1, options.from);
+    return this.#follow(from, options.filter ?? ">", options.signal);
+  }
+
+  async *#follow(from: number, filter: string, signal: AbortSignal): AsyncGenerator<Stored & { pending: number }> {
+    let next = from;
     while (!signal.aborted) {
       this.#check();
       const message = this.#firstFrom(next, filter);
@@ -135,6 +144,7 @@ export class MemoryJournal implements Journal {
     for (const [seq, message] of this.#messages) {
       if (seq < before && matches(filter, message.subject)) this.#messages.delete(seq);
     }
+    await this.#exchange.turn();
   }
 
   /** The store has forgotten it: whoever still waits on it ends with FL_NOT_FOUND. */

@@ -35,9 +35,9 @@ export function memoryWorld({
   maxPayload = 1024 * 1024,
   lose = () => false,
 }: MemoryWorldOptions = {}): MemoryWorld {
-  const exchange = new Exchange(lose);
+  const exchange = new Exchange(lose, log);
   const store = new MemoryStore(exchange, clock);
-  const bus = (name: string): MemoryBus => new MemoryBus({ name, exchange, clock, log, maxPayload });
+  const bus = (name: string): MemoryBus => new MemoryBus({ name, exchange, clock, maxPayload });
   return {
     store,
     bus,

@@ -26,7 +26,7 @@ export class MemoryStore implements Store {
   }
 
   async shelf({ name }: ShelfSpec): Promise<Shelf> {
-    return getOrAdd(this.#shelves, name, () => new MemoryShelf());
+    return getOrAdd(this.#shelves, name, () => new MemoryShelf(this.#exchange));
   }
 
   async removeJournal(name: string): Promise<void> {

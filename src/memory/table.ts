@@ -28,6 +28,7 @@ export class MemoryTable implements Table {
   async get(key: string): Promise<Entry | undefined> {
     this.#check(key);
     const slot = this.#slots.get(key);
+    await this.#exchange.turn();
     if (slot?.value === undefined) return undefined;
     return { key, value: slot.value.slice(), revision: slot.revision };
   }
@@ -39,20 +40,26 @@ export class MemoryTable implements Table {
 
   async create(key: string, value: Uint8Array): Promise<number> {
     this.#check(key);
-    if (this.#slots.get(key)?.value !== undefined) throw new FlError("FL_EXISTS", { table: this.#name, key });
+    if (this.#slots.get(key)?.value !== undefined) {
+      await this.#exchange.turn();
+      throw new FlError("FL_EXISTS", { table: this.#name, key });
+    }
     return this.#write(key, value);
   }
 
   async update(key: string, value: Uint8Array, revision: number): Promise<number> {
     this.#check(key);
     const current = this.#slots.get(key)?.revision ?? 0;
-    if (revision < 1 || current !== revision) throw new FlError("FL_FENCED", { table: this.#name, key, revision });
+    if (revision < 1 || current !== revision) {
+      await this.#exchange.turn();
+      throw new FlError("FL_FENCED", { table: this.#name, key, revision });
+    }
     return this.#write(key, value);
   }
 
   async delete(key: string): Promise<void> {
     this.#check(key);
-    this.#write(key, undefined);
+    await this.#write(key, undefined);
   }
 
   async entries(filter = ">"): Promise<Entry[]> {
@@ -60,6 +67,7 @@ export class MemoryTable implements Table {
     for (const [key, { value, revision }] of this.#slots) {
       if (value !== undefined && matches(filter, key)) found.push({ key, value: value.slice(), revision });
     }
+    await this.#exchange.turn();
     return found;
   }
 
@@ -67,24 +75,28 @@ export class MemoryTable implements Table {
     if (signal.aborted) return;
     const deliver = (change: Change): void => {
       const copy = { ...change, value: change.value?.slice() };
-      this.#exchange.later(() => {
-        if (!signal.aborted) onEntry(copy); // K2
-      });
+      this.#exchange.later(
+        () => {
+          if (!signal.aborted) onEntry(copy); // K2
+        },
+        { table: this.#name, key: copy.key },
+      );
     };
-    for (const entry of await this.entries(filter)) deliver(entry);
     const watcher = (change: Change): void => {
       if (matches(filter, change.key)) deliver(change);
     };
+    for (const [key, slot] of this.#slots) if (slot.value !== undefined) watcher({ key, ...slot });
     this.#watchers.add(watcher);
     signal.addEventListener("abort", () => this.#watchers.delete(watcher), { once: true });
-    await new Promise<void>((resolve) => this.#exchange.later(resolve));
+    await this.#exchange.turn();
   }
 
-  #write(key: string, value: Uint8Array | undefined): number {
+  async #write(key: string, value: Uint8Array | undefined): Promise<number> {
     const revision = ++this.#revision; // K1
     const slot = { value: value?.slice(), revision };
     this.#slots.set(key, slot);
     for (const watcher of this.#watchers) watcher({ key, ...slot });
+    await this.#exchange.turn();
     return revision;
   }
 
