@@ -1,0 +1,228 @@
+/**
+ * The TensorFlow.js engine: models as LayersModel, weights as one flat array, the built-in tasks and the workspace's own.
+ *
+ * F1 Tensor names in the layout are `<index>.<kind>` ("0.kernel", "1.bias"). TensorFlow.js's own names count the layers made
+ *    in the process so far, so they differ from opening to opening.
+ * F2 The layout has all weights, also those not trained (moving means of batch normalisation), in the model's order.
+ */
+import type * as tfjs from "@tensorflow/tfjs";
+import { Random, seedFrom } from "../data/random.ts";
+import { asFlError, FlError } from "../errors.ts";
+import { nearest } from "../nearest.ts";
+import { type Layout, layoutOf } from "../tensor/layout.ts";
+import type { ExperimentDefinition, Metrics, Task, TaskContext, Tf } from "../workspace/define.ts";
+import { parseArguments, trainArguments, validateArguments } from "./arguments.ts";
+import { type Chosen, chooseBackend } from "./backend.ts";
+import { batches, type Shapes } from "./batches.ts";
+import { withChance } from "./chance.ts";
+import type { Engine, OpenOptions, RunContext, Trainer } from "./engine.ts";
+import { Pace } from "./pace.ts";
+import { saveModel } from "./saved.ts";
+import { type Subject, train } from "./train.ts";
+import { validate } from "./validate.ts";
+
+export type TfjsEngine = Engine & Pick<Chosen, "tf" | "considered">;
+
+/** @throws FL_ENGINE_UNAVAILABLE */
+export async function tfjsEngine(options: { readonly backend?: string | undefined } = {}): Promise<TfjsEngine> {
+  const { tf, backend, considered } = await chooseBackend(options.backend);
+  return {
+    name: "tfjs",
+    backend,
+    tf,
+    considered,
+    open: async (definition, opening) => new TfjsTrainer(tf, definition, opening),
+  };
+}
+
+const BUILT_IN = ["train", "validate"] as const;
+
+class TfjsTrainer implements Trainer {
+  readonly layout: Layout;
+  readonly tasks: readonly string[];
+  readonly #subject: Subject;
+  #running = false;
+  #disposed = false;
+
+  constructor(tf: Tf, definition: ExperimentDefinition, opening: OpenOptions) {
+    const { seed, sampleShape, targetShape } = opening;
+    const shapes: Shapes = { sampleShape, targetShape };
+    const model = build(tf, definition, seed, shapes);
+    this.#subject = { tf, definition, model, shapes };
+    this.tasks = [...new Set([...BUILT_IN, ...Object.keys(definition.tasks)])];
+    try {
+      checkModel(definition, model, shapes);
+      this.layout = layoutFrom(model);
+    } catch (e) {
+      model.dispose();
+      throw e;
+    }
+  }
+
+  read(out: Float32Array): void {
+    this.#open();
+    this.#fits(out);
+    this.#subject.model.weights.forEach((weight, i) => {
+      out.set(weight.read().dataSync<"float32">(), this.layout.tensors[i]!.offset);
+    });
+  }
+
+  write(values: Float32Array): void {
+    this.#open();
+    this.#idle();
+    this.#fits(values);
+    const { tf, model } = this.#subject;
+    model.weights.forEach((weight, i) => {
+      const { offset, length, shape } = this.layout.tensors[i]!;
+      // A copy: the cpu and node backends keep a reference to what they are given.
+      const tensor = tf.tensor(values.slice(offset, offset + length), [...shape], "float32");
+      (weight.read() as tfjs.Variable).assign(tensor); // not weight.write, which would apply the layer's constraint
+      tensor.dispose();
+    });
+  }
+
+  async run(task: string, context: RunContext): Promise<Metrics> {
+    this.#open();
+    this.#idle();
+    this.#running = true;
+    try {
+      const own = Object.hasOwn(this.#subject.definition.tasks, task)
+        ? this.#subject.definition.tasks[task]
+        : undefined;
+      if (own !== undefined) return await this.#own(task, own, context);
+      const given = context.arguments;
+      if (task === "train") return await train(this.#subject, parseArguments(trainArguments, task, given), context);
+      if (task === "validate") {
+        return await validate(this.#subject, parseArguments(validateArguments, task, given), context);
+      }
+      const near = nearest(task, this.tasks);
+      const hint = near === undefined ? `the tasks are ${this.tasks.join(", ")}` : `did you mean ${near}?`;
+      throw new FlError("FL_TASK_UNKNOWN", { task, reason: `${task}; ${hint}`, known: this.tasks });
+    } catch (e) {
+      // What the workspace's model, loss or metrics throw inside a built-in task is a failure of the task, too.
+      throw asFlError(e, "FL_TASK_FAILED");
+    } finally {
+      this.#running = false;
+    }
+  }
+
+  async #own(name: string, task: Task, context: RunContext): Promise<Metrics> {
+    const { tf, model, shapes } = this.#subject;
+    const { round, seed, collaborator, signal } = context;
+    const pace = new Pace(signal, context.progress);
+    const given: TaskContext = {
+      tf,
+      model,
+      data: context.data,
+      arguments: context.arguments,
+      batches: (split, options) => batches(tf, split, shapes, options),
+      round,
+      seed,
+      random: new Random(seedFrom("task", name, seed, collaborator, round)),
+      collaborator,
+      signal,
+      progress: (done, total) => context.progress(done, total),
+      pause: async () => {
+        if (pace.due()) await pace.rest();
+      },
+    };
+    let metrics: Metrics;
+    try {
+      metrics = await task(given);
+    } catch (e) {
+      pace.check(); // whatever a task throws once it was aborted, it was cancelled
+      if (e instanceof FlError) throw e;
+      const reason = e instanceof Error ? e.message : String(e);
+      throw new FlError("FL_TASK_FAILED", { task: name, reason }, { cause: e });
+    }
+    pace.check();
+    for (const [key, value] of Object.entries(metrics ?? {})) {
+      if (!Number.isFinite(value)) {
+        throw new FlError("FL_TASK_FAILED", {
+          task: name,
+          reason: `its metric ${key} is ${value}, not a finite number`,
+        });
+      }
+    }
+    return { ...metrics };
+  }
+
+  async save(dir: string): Promise<void> {
+    this.#open();
+    await saveModel(this.#subject.model, dir, this.#subject.tf);
+  }
+
+  dispose(): void {
+    if (this.#disposed) return;
+    this.#disposed = true;
+    this.#subject.model.dispose();
+  }
+
+  memory(): { tensors: number } {
+    return { tensors: this.#subject.tf.memory().numTensors };
+  }
+
+  #open(): void {
+    if (this.#disposed) throw new FlError("FL_STATE", { reason: "the trainer is disposed" });
+  }
+
+  /** E3 */
+  #idle(): void {
+    if (this.#running) throw new FlError("FL_STATE", { reason: "a task is running on this trainer" });
+  }
+
+  #fits(values: Float32Array): void {
+    if (values.length === this.layout.length) return;
+    const reason = `${values.length} values, the model has ${this.layout.length}`;
+    throw new FlError("FL_LAYOUT_MISMATCH", { reason });
+  }
+}
+
+function build(tf: Tf, definition: ExperimentDefinition, seed: number, shapes: Shapes): tfjs.LayersModel {
+  let model: unknown;
+  try {
+    model = withChance(new Random(seedFrom("model", seed)), () => definition.model({ tf, seed, ...shapes }));
+  } catch (cause) {
+    const reason = `model: ${cause instanceof Error ? cause.message : String(cause)}`;
+    throw new FlError("FL_WORKSPACE_INVALID", { reason, path: "model" }, { cause });
+  }
+  if (!(model instanceof tf.LayersModel)) wrong("it must return a tf.LayersModel (tf.sequential, tf.model), at once");
+  return model;
+}
+
+function checkModel(definition: ExperimentDefinition, model: tfjs.LayersModel, shapes: Shapes): void {
+  // A sequential model without an input shape has neither inputs nor weights yet.
+  if (!model.inputs?.length) wrong("it has no weights yet: give its first layer an inputShape");
+  if (!model.built) model.build(model.inputs[0]!.shape);
+  if (model.inputs.length !== 1 || model.outputs.length !== 1) wrong("it must have one input and one output");
+  const agree = (what: string, got: readonly (number | null)[], want: readonly number[]): void => {
+    const same = got.length === want.length && got.every((n, i) => n === null || n === want[i]);
+    if (!same) wrong(`its ${what} has shape [${got.join(",")}], the shard's is [${want.join(",")}]`);
+  };
+  agree("input", model.inputs[0]!.shape.slice(1), shapes.sampleShape);
+  if (typeof definition.loss === "function") return; // a loss of one's own may map any output to any target
+  agree("output", model.outputs[0]!.shape.slice(1), shapes.targetShape);
+  const last = model.layers.at(-1)?.getConfig().activation;
+  if (definition.loss === "softmaxCrossEntropy" && last === "softmax") {
+    wrong("its last layer applies softmax, but the loss softmaxCrossEntropy takes logits: drop that activation");
+  }
+}
+
+function layoutFrom(model: tfjs.LayersModel): Layout {
+  for (const weight of model.weights) {
+    if (weight.dtype !== "float32")
+      wrong(`its weight ${weight.originalName} is ${weight.dtype}; only float32 is federated`);
+  }
+  if (model.trainableWeights.length === 0) wrong("it has nothing to train");
+  return layoutOf(
+    model.weights.map((weight, i) => ({
+      name: `${i}.${weight.originalName.split("/").at(-1)}`, // F1
+      dtype: "f32",
+      shape: weight.shape.map(Number),
+    })),
+  );
+}
+
+function wrong(reason: string): never {
+  throw new FlError("FL_WORKSPACE_INVALID", { reason: `model: ${reason}`, path: "model" });
+}

@@ -1,0 +1,104 @@
+/**
+ * The built-in task `train`: stochastic gradient descent over this round's samples.
+ *
+ * A plain loop of gradients and updates; `fit` would spend as long on callbacks, metrics and slices as on arithmetic.
+ *
+ * G1 The first epoch takes the round's window in its order, each further epoch takes the same samples reshuffled.
+ * G2 The optimizer is made anew each round: collaborators keep no state between rounds, so a restarted one is no different.
+ * G3 A loss that is not finite ends the run with FL_UPDATE_RANGE: such weights must not leave the site.
+ * G4 Reported loss and accuracy are means over the last epoch, each batch measured before its own update.
+ */
+import type * as tfjs from "@tensorflow/tfjs";
+import { Random, seedFrom } from "../data/random.ts";
+import { FlError } from "../errors.ts";
+import type { ExperimentDefinition, Metrics, Tf } from "../workspace/define.ts";
+import type { TrainArguments } from "./arguments.ts";
+import { type Batch, batches, type Shapes, windowOf } from "./batches.ts";
+import { withChance } from "./chance.ts";
+import type { RunContext } from "./engine.ts";
+import { countCorrect, countsAccuracy, lossOf } from "./loss.ts";
+import { Pace } from "./pace.ts";
+
+/** What a built-in task works on. */
+export type Subject = {
+  readonly tf: Tf;
+  readonly definition: ExperimentDefinition;
+  readonly model: tfjs.LayersModel;
+  readonly shapes: Shapes;
+};
+
+export async function train(subject: Subject, args: TrainArguments, context: RunContext): Promise<Metrics> {
+  const { tf, definition, shapes } = subject;
+  const { round, seed, collaborator } = context;
+  const split = context.data.train;
+  const window = windowOf(split.size, args.samples ?? split.size, round, seed, collaborator);
+  const total = window.length * args.epochs;
+  const withAccuracy = countsAccuracy(definition, split, shapes.targetShape);
+  const pace = new Pace(context.signal, context.progress);
+  const chance = new Random(seedFrom("train", seed, collaborator, round));
+  const optimizer = optimizerOf(tf, args);
+  let done = 0;
+  let loss = 0;
+  let correct = 0;
+  try {
+    for (let epoch = 0; epoch < args.epochs; epoch++) {
+      if (epoch > 0) new Random(seedFrom("epoch", seed, collaborator, round, epoch)).shuffle(window); // G1
+      loss = 0;
+      correct = 0;
+      for (const batch of batches(tf, split, shapes, { batchSize: args.batchSize, order: window })) {
+        const measured = withChance(chance, () => step(subject, optimizer, batch, withAccuracy));
+        if (!Number.isFinite(measured.loss)) {
+          throw new FlError("FL_UPDATE_RANGE", { reason: `the loss is ${measured.loss} after ${done} samples`, round }); // G3
+        }
+        loss += measured.loss * batch.size;
+        correct += measured.correct;
+        done += batch.size;
+        if (pace.due()) await pace.rest(done, total);
+      }
+    }
+  } finally {
+    optimizer.dispose();
+    // Momentum inherits this scalar from SGD and forgets it when it is disposed.
+    const { c } = optimizer as unknown as { c?: tfjs.Tensor };
+    if (c && !c.isDisposed) c.dispose();
+  }
+  context.progress(done, total);
+  const n = window.length;
+  return { loss: loss / n, ...(withAccuracy ? { accuracy: correct / n } : {}), samples: done };
+}
+
+function step(
+  subject: Subject,
+  optimizer: tfjs.Optimizer,
+  batch: Batch,
+  withAccuracy: boolean,
+): { loss: number; correct: number } {
+  const { tf, definition, model, shapes } = subject;
+  let outputs: tfjs.Tensor | undefined;
+  try {
+    return tf.tidy(() => {
+      const variables = model.trainableWeights.map((w) => w.read() as tfjs.Variable);
+      const { value, grads } = tf.variableGrads(() => {
+        const made = model.apply(batch.samples, { training: true }) as tfjs.Tensor;
+        if (withAccuracy) outputs = tf.keep(made); // variableGrads tidies up behind itself
+        return lossOf(tf, definition, model, made, batch.targets);
+      }, variables);
+      optimizer.applyGradients(grads);
+      const correct = outputs ? countCorrect(outputs.dataSync(), batch.targetValues, shapes.targetShape[0]!) : 0;
+      return { loss: value.dataSync()[0]!, correct };
+    });
+  } finally {
+    outputs?.dispose();
+  }
+}
+
+function optimizerOf(tf: Tf, args: TrainArguments): tfjs.Optimizer {
+  switch (args.optimizer) {
+    case "sgd":
+      return tf.train.sgd(args.learningRate);
+    case "momentum":
+      return tf.train.momentum(args.learningRate, args.momentum);
+    case "adam":
+      return tf.train.adam(args.learningRate);
+  }
+}
