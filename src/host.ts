@@ -4,7 +4,8 @@
  * Owns loading and saving of its snapshot, fencing, logging of what it does, and stopping it. Knows no role.
  * H1 A persisted actor has one owner: starting claims the record; whoever finds another owner in it stops (law L2).
  * H2 A snapshot is written when its durable part changed, one write at a time, always the newest (not once per event).
- * H3 `flush` resolves when all that happened before the call is stored: acknowledge to the outside only after it.
+ * H3 `flush` resolves when all that happened before the call is stored: acknowledge to the outside only after it. It
+ *    rejects if that could not be stored.
  * H4 A restored actor is sent `clock.resumed`, as XState does not re-arm `after` on restore; machines keep deadlines as
  *    points in time and re-arm on it.
  * H5 Stopping is an event: the `leave` event goes first, and `stop()` follows when the machine has ended or 5 s have passed.
@@ -119,8 +120,10 @@ class Saver<T extends AnyActorLogic> {
   #revision: number;
   #stored = "";
   #wanted = "";
-  #actor: Actor<T> | undefined;
+  #snapshot: unknown;
   #writing: Promise<void> | undefined;
+  /** why nothing is stored any more */
+  #failed: FlError | undefined;
   readonly #log: Log;
 
   private constructor(
@@ -148,8 +151,12 @@ class Saver<T extends AnyActorLogic> {
       throw new FlError("FL_SNAPSHOT_VERSION", { stored: row.value.machine, machine });
     }
     const claimed: SnapshotRecord = { v: 1, machine, owner, snapshot: row?.value.snapshot ?? null };
-    const revision =
-      row === undefined ? await p.rows.create(key, claimed) : await p.rows.update(key, claimed, row.revision);
+    const revision = await (row === undefined
+      ? p.rows.create(key, claimed)
+      : p.rows.update(key, claimed, row.revision)
+    ).catch((e) => {
+      throw asFlError(e).code === "FL_EXISTS" ? new FlError("FL_FENCED", key, { cause: e }) : e; // another was quicker
+    });
     const restored = claimed.snapshot === null ? undefined : claimed.snapshot;
     log.debug({ restored: restored !== undefined, revision }, "snapshot claimed");
     return new Saver(p, machine, owner, restored, revision, log);
@@ -157,10 +164,14 @@ class Saver<T extends AnyActorLogic> {
 
   changed(actor: Actor<T>, snapshot: SnapshotFrom<T>, fail: (e: unknown) => void): void {
     const durable = JSON.stringify(this.#persistence.durable(snapshot));
-    if (durable === this.#wanted) return;
+    if (durable === this.#wanted || this.#failed !== undefined) return;
+    if ((snapshot as { status: string }).status !== "active") return; // an actor that left goes on from its last active snapshot when it returns
     this.#wanted = durable;
-    this.#actor = actor;
+    // Taken now, as JSON: what is written later must be what was true when the change happened.
+    this.#snapshot = JSON.parse(JSON.stringify(actor.getPersistedSnapshot()));
     this.#writing ??= this.#write().catch((e) => {
+      this.#failed = asFlError(e);
+      this.#writing = undefined;
       this.#log.error({ err: e }, "snapshot not stored");
       fail(e);
     });
@@ -170,8 +181,7 @@ class Saver<T extends AnyActorLogic> {
     const { rows, role, name } = this.#persistence;
     while (this.#stored !== this.#wanted) {
       const wanted = this.#wanted;
-      const snapshot: unknown = JSON.parse(JSON.stringify(this.#actor!.getPersistedSnapshot()));
-      const record: SnapshotRecord = { v: 1, machine: this.#machine, owner: this.#owner, snapshot };
+      const record: SnapshotRecord = { v: 1, machine: this.#machine, owner: this.#owner, snapshot: this.#snapshot };
       this.#revision = await rows.update({ role, name }, record, this.#revision);
       this.#stored = wanted;
     }
@@ -180,12 +190,19 @@ class Saver<T extends AnyActorLogic> {
 
   async flush(): Promise<void> {
     while (this.#writing !== undefined) await this.#writing;
+    if (this.#failed !== undefined) throw this.#failed;
   }
 
   watch(signal: AbortSignal, fenced: () => void): void {
     const { rows, role, name } = this.#persistence;
     rows
-      .watch({ role, name }, ({ value }) => value !== undefined && value.owner !== this.#owner && fenced(), signal)
+      .watch(
+        { role, name },
+        // only what was written after us: a replica may still show who owned it before
+        ({ value, revision }) =>
+          value !== undefined && value.owner !== this.#owner && revision > this.#revision && fenced(),
+        signal,
+      )
       .catch((e) => this.#log.warn({ err: e }, "snapshot watch ended"));
   }
 }

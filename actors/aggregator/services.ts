@@ -5,7 +5,7 @@
  * S2 The record is written by compare-and-set on the revision this process wrote last: a second Aggregator of the same
  *    experiment, which owns a later epoch, ends this one with FL_FENCED (law L2).
  */
-import { fromCallback, fromPromise } from "xstate";
+import { type EventObject, fromCallback, fromPromise } from "xstate";
 import { FlError } from "../../src/errors.ts";
 import type { Aggregation } from "../../src/parts/aggregation.ts";
 import { type Plan, ratedRound, targetReached } from "../../src/plan/plan.ts";
@@ -83,7 +83,7 @@ export class AggregatorServices {
 
   /** The machine's actors, provided. */
   readonly actors = {
-    intake: fromCallback<AggregatorEvent, AggregatorInput>(({ sendBack, input }) =>
+    intake: fromCallback<EventObject, AggregatorInput>(({ sendBack, input }) =>
       intake({
         wire: this.#wire,
         exp: this.#record.name,

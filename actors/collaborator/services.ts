@@ -7,7 +7,7 @@
  * V3 It listens for the next model from before its offer on, as the model may be out before the verdict is here.
  */
 import { setTimeout as pause } from "node:timers/promises";
-import { fromCallback, fromPromise } from "xstate";
+import { type EventObject, fromCallback, fromPromise } from "xstate";
 import type { Splits } from "../../src/data/shard.ts";
 import type { Trainer } from "../../src/engine/engine.ts";
 import { asFlError, FlError, type WireError } from "../../src/errors.ts";
@@ -78,8 +78,8 @@ export class CollaboratorServices {
       this.#prepared = await this.#parts.prepare(signal);
       this.#values = new Float32Array(this.#prepared.trainer.layout.length);
     }),
-    rounds: fromCallback<CollaboratorEvent, CollaboratorInput>(({ sendBack }) => this.#rounds(sendBack)),
-    pulse: fromCallback<CollaboratorEvent, CollaboratorInput>(() => this.#pulse()),
+    rounds: fromCallback<EventObject, CollaboratorInput>(({ sendBack }) => this.#rounds(sendBack)),
+    pulse: fromCallback<EventObject, CollaboratorInput>(() => this.#pulse()),
     work: fromPromise<void, Place>(({ input, signal }) => this.#work(input, signal)),
     offer: fromPromise<void, Place>(({ input, signal }) => this.#offer(input, signal)),
     report: fromPromise<void, Place & { error: WireError }>(({ input, signal }) => this.#report(input, signal)),

@@ -1,0 +1,58 @@
+/** The Aggregator's process: one experiment, from its record to its outcome. Started by the Director. */
+import { z } from "zod";
+import { FlError, fromWire } from "../../src/errors.ts";
+import { host } from "../../src/host.ts";
+import { parsePlacement } from "../../src/parts/placement.ts";
+import { parsePlan, resolveQuorum } from "../../src/plan/plan.ts";
+import { buckets } from "../../src/wire/table.ts";
+import { resolveAggregation } from "../aggregation/resolve.ts";
+import { roleConfig, runRole } from "../entrypoint.ts";
+import { openSubmitted } from "../submitted.ts";
+import { aggregatorMachine } from "./machine.ts";
+import { AggregatorServices } from "./services.ts";
+
+const config = z.strictObject({ ...roleConfig.shape });
+
+runRole(config, "aggregator", async ({ config: { name }, wire, ports, stop, ready }) => {
+  const row = await (await wire.table(buckets.experiments)).get({ exp: name });
+  if (row === undefined) throw new FlError("FL_NOT_FOUND", { reason: `no experiment ${name} is recorded` });
+  const record = row.value;
+  const plan = parsePlan(record.submission.plan);
+  // Only a module that came with the workspace needs the archive here; models and tasks run at the collaborators.
+  const needsArchive = parsePlacement(plan.aggregation.use).kind === "module";
+  const opened = needsArchive ? await openSubmitted(wire, record.submission) : undefined;
+  const aggregation = await resolveAggregation(plan.aggregation.use, plan.aggregation.options, {
+    wire,
+    exp: name,
+    ...(opened === undefined ? {} : { archiveDir: opened.dir }),
+  });
+  const services = await AggregatorServices.create({ wire, record, plan, aggregation });
+  try {
+    const hosted = await host(aggregatorMachine.provide({ actors: services.actors }), {
+      id: "aggregator",
+      input: {
+        experiment: name,
+        rounds: plan.rounds,
+        quorum: resolveQuorum(plan, record.collaborators.length),
+        collaborators: record.collaborators,
+        rates: plan.tasks.some((t) => t.on === "global"),
+      },
+      ports,
+      stop,
+      leave: { type: "leave" },
+    });
+    hosted.actor.on("*", (announcement) => services.ledger.announce(announcement));
+    ready();
+    const output = await hosted.done;
+    await services.ledger.settle();
+    // a successor owns the experiment now: not a failure of the experiment
+    if (output.state === "failed" && mended.has(output.failure.error.code)) throw fromWire(output.failure.error);
+    return output;
+  } finally {
+    await services.dispose();
+    await opened?.close();
+  }
+});
+
+/** Failures of this process, not of the experiment: its successor goes on from the record. */
+const mended = new Set<string>(["FL_FENCED", "FL_PART_LOST"]);

@@ -1,0 +1,70 @@
+/**
+ * Runs an entrypoint as a child process and says how it ended.
+ *
+ * F1 The child is in a process group of its own: Ctrl-C reaches its parent, which ends it in order.
+ * F2 A child whose parent dies leaves by itself (its channel closes, actors/entrypoint.ts).
+ * F3 Aborting asks it to leave (SIGTERM) and ends it after GRACE_MS if it does not.
+ */
+import { type ChildProcess, fork } from "node:child_process";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import type { WireError } from "../../src/errors.ts";
+import type { Log } from "../../src/ports.ts";
+import type { ChildInput, ChildRun } from "./machine.ts";
+
+const GRACE_MS = 6_000;
+const TAIL_LINES = 20;
+
+/** What an entrypoint tells its parent. */
+export type FromChild = { type: "ready" } | { type: "output"; output: unknown } | { type: "failed"; error: WireError };
+
+export type ForkOptions = {
+  readonly signal: AbortSignal;
+  readonly log: Log;
+  /** where the child's own log lines go, one at a time; stderr by default */
+  readonly onLine?: ((line: string) => void) | undefined;
+  readonly onReady?: ((pid: number) => void) | undefined;
+};
+
+/** Never rejects: however a child ends is a ChildRun. */
+export function forkRole({ role, config }: ChildInput, options: ForkOptions): Promise<ChildRun> {
+  const { signal, log, onReady, onLine = (line) => process.stderr.write(`${line}\n`) } = options;
+  const entry = fileURLToPath(new URL(`../${role}/main.js`, import.meta.url));
+  const started = performance.now();
+  return new Promise((resolve) => {
+    const crashed = (reason: string): void =>
+      resolve({ how: "crashed", reason, tail, livedMs: performance.now() - started });
+    let told: FromChild | undefined;
+    const tail: string[] = [];
+    const child: ChildProcess = fork(entry, [JSON.stringify(config)], {
+      detached: true, // F1
+      stdio: ["ignore", "inherit", "pipe", "ipc"],
+      serialization: "advanced",
+    });
+    log.debug({ role, pid: child.pid }, "child started");
+    createInterface({ input: child.stderr! }).on("line", (line) => {
+      tail.push(line);
+      if (tail.length > TAIL_LINES) tail.shift();
+      onLine(line);
+    });
+    const leave = (): void => {
+      child.kill("SIGTERM"); // F3
+      const kill = setTimeout(() => child.kill("SIGKILL"), GRACE_MS);
+      child.once("exit", () => clearTimeout(kill));
+    };
+    if (signal.aborted) leave();
+    else signal.addEventListener("abort", leave, { once: true });
+    child.on("message", (message: FromChild) => {
+      if (message.type === "ready") onReady?.(child.pid ?? 0);
+      else told = message;
+    });
+    child.on("error", (e) => crashed(e.message));
+    child.on("close", (code, killer) => {
+      signal.removeEventListener("abort", leave);
+      log.debug({ role, pid: child.pid, code, killer, told: told?.type }, "child ended");
+      if (told?.type === "output") resolve({ how: "output", output: told.output });
+      else if (told?.type === "failed") resolve({ how: "failed", error: told.error });
+      else crashed(killer === null ? `exit status ${code}` : `killed by ${killer}`);
+    });
+  });
+}

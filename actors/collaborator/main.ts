@@ -1,0 +1,67 @@
+/** The Collaborator's process: one experiment on one shard. Started by the Envoy; the data never leaves this process. */
+import { z } from "zod";
+import { loadShard } from "../../src/data/shard.ts";
+import { tfjsEngine } from "../../src/engine/tfjs.ts";
+import { FlError, fromWire } from "../../src/errors.ts";
+import { host } from "../../src/host.ts";
+import { parsePlan } from "../../src/plan/plan.ts";
+import { buckets } from "../../src/wire/table.ts";
+import { checkExperiment } from "../../src/workspace/define.ts";
+import { importWorkspace } from "../../src/workspace/open.ts";
+import { roleConfig, runRole } from "../entrypoint.ts";
+import { resolveShard, shardConfig } from "../envoy/shard.ts";
+import { openSubmitted } from "../submitted.ts";
+import { collaboratorMachine } from "./machine.ts";
+import { CollaboratorServices } from "./services.ts";
+
+const config = z.strictObject({
+  ...roleConfig.shape,
+  experiment: z.string(),
+  shard: shardConfig,
+  backend: z.string().optional(),
+});
+
+runRole(config, "collaborator", async ({ config: { name, experiment, shard, backend }, wire, ports, stop, ready }) => {
+  const row = await (await wire.table(buckets.experiments)).get({ exp: experiment });
+  if (row === undefined) throw new FlError("FL_NOT_FOUND", { reason: `no experiment ${experiment} is recorded` });
+  const plan = parsePlan(row.value.submission.plan);
+  const opened = await openSubmitted(wire, row.value.submission);
+  try {
+    const services = await CollaboratorServices.create({
+      wire,
+      experiment,
+      name,
+      plan,
+      prepare: async (signal) => {
+        const wanted = backend ?? (plan.engine.backend === "auto" ? undefined : plan.engine.backend);
+        const [descriptor, definition, engine] = await Promise.all([
+          resolveShard(shard),
+          importWorkspace(opened.dir).then(checkExperiment),
+          tfjsEngine(wanted === undefined ? {} : { backend: wanted }),
+        ]);
+        const { sampleShape, targetShape } = descriptor;
+        const data = await loadShard(descriptor, { name, params: shard.params, seed: plan.seed, signal });
+        const trainer = await engine.open(definition, { seed: plan.seed, sampleShape, targetShape });
+        ports.log.info(
+          { backend: engine.backend, samples: data.train.size, parameters: trainer.layout.length },
+          "prepared",
+        );
+        return { trainer, data };
+      },
+    });
+    const hosted = await host(collaboratorMachine.provide({ actors: services.actors }), {
+      id: "collaborator",
+      input: { experiment, name },
+      ports,
+      stop,
+      leave: { type: "leave" },
+    });
+    ready();
+    const output = await hosted.done;
+    await services.dispose();
+    if (output.state === "failed") throw fromWire(output.error);
+    return output;
+  } finally {
+    await opened.close();
+  }
+});

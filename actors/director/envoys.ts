@@ -1,0 +1,183 @@
+/**
+ * The envoys of a federation: who is registered (stored), who is online and what they report (in memory), and what each is
+ * assigned (stored).
+ *
+ * N1 An envoy is online while its last sign of life is younger than MISSED periods.
+ * N2 An assignment is written by compare-and-set and holds all experiments an envoy is to run; taking one back is the same
+ *    write without it. Both may be repeated.
+ * N3 The first shard's shapes are the federation's, unless the Director was given them: a shard with others is refused.
+ */
+import { FlError } from "../../src/errors.ts";
+import type {
+  AssignmentRecord,
+  EnvoyRecord,
+  EnvoyStatus,
+  Heartbeat,
+  HeartbeatReply,
+  Registered,
+  ShardInfo,
+  Submission,
+} from "../../src/wire/messages.ts";
+import { buckets } from "../../src/wire/table.ts";
+import type { Rows, Wire } from "../../src/wire/wire.ts";
+
+const MISSED = 2.5;
+
+export type Shapes = { readonly sample_shape: readonly number[]; readonly target_shape: readonly number[] };
+type Seen = { at: number; heartbeat: Heartbeat | undefined };
+
+export class Envoys {
+  readonly #wire: Wire;
+  readonly #records: Rows<"{envoy}", EnvoyRecord>;
+  readonly #assignments: Rows<"{envoy}", AssignmentRecord>;
+  readonly #periodMs: number;
+  readonly #registered: Map<string, EnvoyRecord>;
+  readonly #seen = new Map<string, Seen>();
+  readonly #listeners = new Set<() => void>();
+  #shapes: Shapes | undefined;
+
+  static async open(wire: Wire, periodMs: number, shapes: Shapes | undefined): Promise<Envoys> {
+    const [records, assignments] = await Promise.all([wire.table(buckets.envoys), wire.table(buckets.assignments)]);
+    const known = (await records.all()).map((r) => r.value).sort((a, b) => a.registered_at - b.registered_at);
+    return new Envoys(wire, records, assignments, periodMs, known, shapes);
+  }
+
+  private constructor(
+    wire: Wire,
+    records: Rows<"{envoy}", EnvoyRecord>,
+    assignments: Rows<"{envoy}", AssignmentRecord>,
+    periodMs: number,
+    known: readonly EnvoyRecord[],
+    shapes: Shapes | undefined,
+  ) {
+    this.#wire = wire;
+    this.#records = records;
+    this.#assignments = assignments;
+    this.#periodMs = periodMs;
+    this.#registered = new Map(known.map((r) => [r.name, r]));
+    this.#shapes = shapes ?? known[0];
+  }
+
+  /** Called when somebody registers or shows a sign of life after having been away. Returns what ends it. */
+  onChange(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  async register(name: string, info: ShardInfo): Promise<Registered> {
+    const period_ms = this.#periodMs;
+    const { sample_shape, target_shape } = info;
+    const want = this.#shapes ?? { sample_shape, target_shape };
+    if (!same(want.sample_shape, sample_shape) || !same(want.target_shape, target_shape)) {
+      const reason = `samples ${show(sample_shape)} and targets ${show(target_shape)} where the federation has ${show(want.sample_shape)} and ${show(want.target_shape)}`;
+      return { accepted: false, period_ms, error: new FlError("FL_SHARD_REFUSED", { reason }).toJSON() }; // N3
+    }
+    this.#shapes = want;
+    const before = this.#registered.get(name);
+    const now = this.#wire.ports.clock.now();
+    const record: EnvoyRecord = { ...info, name, registered_at: before?.registered_at ?? now };
+    if (JSON.stringify(before) !== JSON.stringify(record)) await this.#records.put({ envoy: name }, record);
+    this.#registered.set(name, record);
+    this.#seen.set(name, { at: now, heartbeat: this.#seen.get(name)?.heartbeat });
+    this.#changed();
+    return { accepted: true, period_ms };
+  }
+
+  heartbeat(name: string, heartbeat: Heartbeat): HeartbeatReply {
+    const known = this.#registered.has(name);
+    const was = this.online(name);
+    if (known) this.#seen.set(name, { at: this.#wire.ports.clock.now(), heartbeat });
+    if (known && !was) this.#changed();
+    return { known, period_ms: this.#periodMs };
+  }
+
+  #changed(): void {
+    for (const listener of [...this.#listeners]) listener();
+  }
+
+  online(name: string): boolean {
+    const seen = this.#seen.get(name);
+    return seen !== undefined && this.#wire.ports.clock.now() - seen.at < MISSED * this.#periodMs; // N1
+  }
+
+  names(): string[] {
+    return [...this.#registered.keys()].sort();
+  }
+
+  list(): EnvoyStatus[] {
+    return this.names().map((name) => {
+      const { v: _, ...record } = this.#registered.get(name)!;
+      const seen = this.#seen.get(name);
+      const { running = [], report = null } = seen?.heartbeat ?? {};
+      return { ...record, online: this.online(name), seen_at: seen?.at ?? null, running, report };
+    });
+  }
+
+  /**
+   * Who takes part: the online ones of those `wanted` (all registered, if "all"). Waits for all of them to be online, but
+   * no longer than an envoy that lives may take to show itself, once `enough` are.
+   */
+  async choose(
+    wanted: "all" | readonly string[],
+    enough: (online: number, of: number) => boolean,
+    signal: AbortSignal,
+  ): Promise<string[]> {
+    const { clock } = this.#wire.ports;
+    const since = clock.now();
+    const patience = MISSED * this.#periodMs;
+    for (;;) {
+      signal.throwIfAborted();
+      const asked = wanted === "all" ? this.names() : [...wanted].sort();
+      const online = asked.filter((n) => this.online(n));
+      const left = since + patience - clock.now();
+      if (online.length > 0 && online.length === asked.length) return online;
+      if (left <= 0 && online.length > 0 && enough(online.length, asked.length)) return online;
+      await new Promise<void>((resolve) => {
+        const wake = (): void => {
+          cancel();
+          end();
+          signal.removeEventListener("abort", wake);
+          resolve();
+        };
+        const end = this.onChange(wake);
+        const cancel = left > 0 ? clock.after(left, wake) : (): void => {};
+        signal.addEventListener("abort", wake, { once: true });
+      });
+    }
+  }
+
+  /** Gives an experiment to an envoy (N2). */
+  assign(envoy: string, { name, archive, plan }: Submission): Promise<void> {
+    return this.#assigned(envoy, (list) => [...list.filter((e) => e.name !== name), { name, archive, plan }]);
+  }
+
+  /** Takes it back (N2). */
+  release(envoy: string, experiment: string): Promise<void> {
+    return this.#assigned(envoy, (list) => list.filter((e) => e.name !== experiment));
+  }
+
+  async #assigned(
+    envoy: string,
+    change: (list: AssignmentRecord["experiments"]) => AssignmentRecord["experiments"],
+  ): Promise<void> {
+    for (;;) {
+      const row = await this.#assignments.get({ envoy });
+      const before = row?.value.experiments ?? [];
+      const experiments = change(before);
+      if (JSON.stringify(experiments) === JSON.stringify(before)) return;
+      const record: AssignmentRecord = { v: 1, experiments };
+      try {
+        if (row === undefined) await this.#assignments.create({ envoy }, record);
+        else await this.#assignments.update({ envoy }, record, row.revision);
+        return;
+      } catch (e) {
+        const raced = e instanceof FlError && (e.code === "FL_FENCED" || e.code === "FL_EXISTS");
+        if (!raced) throw e; // two experiments of this Director may start at the same time
+      }
+    }
+  }
+}
+
+const same = (a: readonly number[], b: readonly number[]): boolean =>
+  a.length === b.length && a.every((n, i) => n === b[i]);
+const show = (shape: readonly number[]): string => `[${shape.join(", ")}]`;

@@ -1,0 +1,105 @@
+/**
+ * One experiment as its Director sees it: wait for envoys, run its Aggregator, write down how it went.
+ *
+ *   choosing → starting → running → ending → done
+ *
+ * E1 Every state's effect is idempotent, so a restarted Director takes the experiment up in the state it was saved in.
+ * E2 Whatever happens, `ending` writes the record: a failure keeps the cause it was born with.
+ * E3 Cancelling stops the Aggregator and takes the assignments back, which stops the collaborators.
+ */
+import { assign, sendTo, setup } from "xstate";
+import { asFlError } from "../../src/errors.ts";
+import type { Failure, Outcome } from "../../src/wire/messages.ts";
+import type { AggregatorOutput } from "../aggregator/machine.ts";
+import { type ChildOutput, childMachine } from "../child/machine.ts";
+import { promisePort } from "../provided.ts";
+
+export type ExperimentInput = { readonly name: string };
+export type Ending =
+  | { state: "finished"; outcome: Outcome }
+  | { state: "failed"; failure: Failure }
+  | { state: "cancelled" };
+
+type Context = ExperimentInput & { collaborators: readonly string[]; ending: Ending | null };
+
+const failed = (context: Context, role: Failure["role"], error: unknown): Ending => ({
+  state: "failed",
+  failure: { role, name: context.name, round: null, error: asFlError(error).toJSON() },
+});
+
+export const experimentMachine = setup({
+  types: {} as {
+    context: Context;
+    input: ExperimentInput;
+    events: { type: "cancel" } | { type: "clock.resumed" };
+  },
+  actors: {
+    /** waits until enough envoys are online; resolves to those who take part */
+    choose: promisePort<{ collaborators: string[] }, ExperimentInput>("choose"),
+    /** records it as in progress and assigns it to its envoys */
+    start: promisePort<void, { name: string; collaborators: readonly string[] }>("start"),
+    aggregator: childMachine,
+    /** records the ending and takes the assignments back */
+    end: promisePort<void, { name: string; collaborators: readonly string[]; ending: Ending }>("end"),
+  },
+  actions: {
+    judge: assign({
+      ending: ({ context }, { output }: { output: ChildOutput }): Ending => {
+        if (output.state === "failed") {
+          const failure = { role: "aggregator" as const, name: context.name, round: null, error: output.error };
+          return { state: "failed", failure };
+        }
+        const told = (output.state === "ended" ? output.output : { state: "left" }) as AggregatorOutput;
+        return told.state === "finished" || told.state === "failed" ? told : { state: "cancelled" };
+      },
+    }),
+    cancel: assign({ ending: { state: "cancelled" } }),
+    failWith: assign({ ending: ({ context }, p: { error: unknown }) => failed(context, "director", p.error) }),
+  },
+}).createMachine({
+  id: "experiment",
+  context: ({ input }) => ({ ...input, collaborators: [], ending: null }),
+  initial: "choosing",
+  on: { cancel: { target: ".ending", actions: "cancel" }, "clock.resumed": {} }, // E3
+  states: {
+    choosing: {
+      invoke: {
+        id: "choose",
+        src: "choose",
+        input: ({ context }) => context,
+        onDone: { target: "starting", actions: assign({ collaborators: ({ event }) => event.output.collaborators }) },
+        onError: { target: "ending", actions: { type: "failWith", params: ({ event }) => ({ error: event.error }) } },
+      },
+    },
+    starting: {
+      invoke: {
+        id: "start",
+        src: "start",
+        input: ({ context }) => context,
+        onDone: "running",
+        onError: { target: "ending", actions: { type: "failWith", params: ({ event }) => ({ error: event.error }) } },
+      },
+    },
+    running: {
+      invoke: {
+        id: "aggregator",
+        src: "aggregator",
+        input: ({ context }) => ({ role: "aggregator", config: { name: context.name } }),
+        onDone: { target: "ending", actions: { type: "judge", params: ({ event }) => ({ output: event.output }) } },
+        onError: { target: "ending", actions: { type: "failWith", params: ({ event }) => ({ error: event.error }) } },
+      },
+      on: { "clock.resumed": { actions: sendTo("aggregator", { type: "clock.resumed" }) } },
+    },
+    ending: {
+      on: { cancel: {} },
+      invoke: {
+        id: "end",
+        src: "end",
+        input: ({ context }) => ({ ...context, ending: context.ending! }),
+        onDone: "done",
+        onError: "done", // the store's adapter retries for as long as there is a connection; the cause is in the log
+      },
+    },
+    done: { type: "final" },
+  },
+});

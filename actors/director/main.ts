@@ -1,0 +1,114 @@
+/** The Director's process: the centre of a federation, for as long as it is let run. */
+import { type EventObject, fromCallback, fromPromise } from "xstate";
+import { z } from "zod";
+import { fromWire } from "../../src/errors.ts";
+import { host } from "../../src/host.ts";
+import { parsePlan, resolveQuorum } from "../../src/plan/plan.ts";
+import { shape } from "../../src/wire/messages.ts";
+import { buckets, consumers, shelves } from "../../src/wire/table.ts";
+import { childMachine } from "../child/machine.ts";
+import { Nursery } from "../child/nursery.ts";
+import { roleConfig, runRole } from "../entrypoint.ts";
+import { openDesk } from "./desk.ts";
+import { Envoys } from "./envoys.ts";
+import { type Ending, experimentMachine } from "./experiment.ts";
+import { type DirectorInput, directorMachine } from "./machine.ts";
+import { Records } from "./records.ts";
+import { admit } from "./submissions.ts";
+
+export const directorConfig = z.strictObject({
+  ...roleConfig.shape,
+  name: roleConfig.shape.name.default("director"),
+  periodMs: z.int().positive().default(10_000).describe("how often envoys send heartbeats, in milliseconds"),
+  limit: z.int().positive().default(1).describe("how many experiments run at the same time"),
+  sampleShape: shape.optional().describe("the federation's sample shape; by default the first shard's"),
+  targetShape: shape.optional().describe("the federation's target shape; by default the first shard's"),
+});
+
+runRole(directorConfig, "director", async ({ config, wire, ports, stop, ready }) => {
+  const { name, limit, periodMs, sampleShape, targetShape } = config;
+  const shapes =
+    sampleShape === undefined || targetShape === undefined
+      ? undefined
+      : { sample_shape: sampleShape, target_shape: targetShape };
+  // Everything a federation's streams and buckets need is there before the first question is answered.
+  const [records, envoys, submissions, snapshots] = await Promise.all([
+    Records.open(wire),
+    Envoys.open(wire, periodMs, shapes),
+    wire.journal("submissions"),
+    wire.table(buckets.snapshots),
+    wire.table(buckets.rounds),
+    wire.journal("metrics"),
+    wire.journal("events"),
+    wire.shelf(shelves.archives),
+    wire.shelf(shelves.models),
+  ]);
+  const nursery = new Nursery(config, {}, ports.log);
+  const work = new Set<Promise<void>>();
+
+  const experiment = experimentMachine.provide({
+    actors: {
+      choose: fromPromise(async ({ input: { name: exp }, signal }) => {
+        const record = await records.get(exp);
+        if (record !== undefined && record.collaborators.length > 0) return { collaborators: record.collaborators };
+        const plan = parsePlan(record?.submission.plan);
+        const enough = (online: number, of: number): boolean => online >= resolveQuorum(plan, of);
+        return { collaborators: await envoys.choose(plan.collaborators, enough, signal) };
+      }),
+      start: fromPromise(async ({ input: { name: exp, collaborators } }) => {
+        const { submission } = await records.start(exp, collaborators);
+        await Promise.all(collaborators.map((envoy) => envoys.assign(envoy, submission)));
+      }),
+      aggregator: childMachine.provide({ actors: { run: nursery.run } }),
+      end: fromPromise<void, { name: string; collaborators: readonly string[]; ending: Ending }>(
+        async ({ input: { name: exp, collaborators, ending } }) => {
+          await records.end(exp, ending);
+          await Promise.all(collaborators.map((envoy) => envoys.release(envoy, exp)));
+          ports.log.info({ experiment: exp, state: ending.state }, "experiment ended");
+        },
+      ),
+    },
+  });
+  const machine = directorMachine.provide({
+    actors: {
+      submissions: fromCallback<EventObject, DirectorInput>(({ sendBack }) => {
+        const ends = new AbortController();
+        const submit = async (exp: string): Promise<void> => {
+          sendBack({ type: "experiment.submitted", experiment: exp });
+          await hosted.flush();
+        };
+        const working: Promise<void> = submissions
+          .work({ durable: consumers.director.durable, signal: ends.signal }, (m) =>
+            admit({ wire, records, submit }, m),
+          )
+          .catch((e) => ports.log.error({ err: e }, "submissions ended"))
+          .finally(() => work.delete(working));
+        work.add(working);
+        return () => ends.abort();
+      }),
+      desk: fromCallback<EventObject, DirectorInput>(({ sendBack }) => openDesk({ wire, records, envoys, sendBack })),
+      experiment,
+      withdraw: fromPromise(({ input: { experiment: exp } }) => records.end(exp, { state: "cancelled" })),
+    },
+  });
+  const hosted = await host(machine, {
+    id: "director",
+    input: { name, limit },
+    ports,
+    stop,
+    leave: { type: "leave" },
+    persistence: {
+      rows: snapshots,
+      role: "director",
+      name,
+      durable: ({ context: { queue, running } }) => ({ queue, running }),
+    },
+  });
+  if (hosted.restored) ports.log.info({ running: hosted.actor.getSnapshot().context.running }, "taken up again");
+  ready();
+  const output = await hosted.done;
+  await Promise.all(work);
+  await nursery.settled();
+  if (output.state === "failed") throw fromWire(output.error);
+  return output;
+});

@@ -1,0 +1,88 @@
+/**
+ * The experiments' public records: what their owners see of them. Written by the Director only.
+ *
+ * R1 A record is made once, by the submission that took the name first; another submission of that name is refused.
+ * R2 An ended experiment's record does not change any more: the first ending counts, with its own cause.
+ */
+import { FlError } from "../../src/errors.ts";
+import type { ExperimentRecord } from "../../src/wire/messages.ts";
+import { buckets } from "../../src/wire/table.ts";
+import type { Row, Rows, Wire } from "../../src/wire/wire.ts";
+import { type Announcement, Ledger } from "../ledger.ts";
+import type { Ending } from "./experiment.ts";
+
+const ENDED = new Set<ExperimentRecord["state"]>(["finished", "failed", "cancelled"]);
+export const hasEnded = (record: ExperimentRecord): boolean => ENDED.has(record.state);
+
+export class Records {
+  readonly #wire: Wire;
+  readonly #rows: Rows<"{exp}", ExperimentRecord>;
+
+  static async open(wire: Wire): Promise<Records> {
+    return new Records(wire, await wire.table(buckets.experiments));
+  }
+
+  private constructor(wire: Wire, rows: Rows<"{exp}", ExperimentRecord>) {
+    this.#wire = wire;
+    this.#rows = rows;
+  }
+
+  async get(exp: string): Promise<ExperimentRecord | undefined> {
+    return (await this.#rows.get({ exp }))?.value;
+  }
+
+  /** All, in the order of submission. */
+  async list(): Promise<ExperimentRecord[]> {
+    const rows = await this.#rows.all();
+    return rows.map((r) => r.value).sort((a, b) => a.seq - b.seq);
+  }
+
+  /** Makes the record of a new experiment. @returns the one that has the name: this one, unless it came later (R1) */
+  async make(record: ExperimentRecord): Promise<ExperimentRecord> {
+    try {
+      await this.#rows.create({ exp: record.name }, record);
+      return record;
+    } catch (e) {
+      if (!(e instanceof FlError) || e.code !== "FL_EXISTS") throw e;
+      return (await this.get(record.name)) ?? record;
+    }
+  }
+
+  async start(exp: string, collaborators: readonly string[]): Promise<ExperimentRecord> {
+    const row = await this.#present(exp);
+    if (row.value.state !== "pending") return row.value; // taken up again after a restart
+    const started_at = this.#wire.ports.clock.now();
+    const record = { ...row.value, state: "in_progress" as const, collaborators: [...collaborators], started_at };
+    await this.#rows.update({ exp }, record, row.revision);
+    await this.announce(exp, { type: "experiment.started", round: null, detail: { collaborators } });
+    return record;
+  }
+
+  async end(exp: string, ending: Ending): Promise<void> {
+    const row = await this.#present(exp);
+    if (hasEnded(row.value)) return; // R2
+    const record: ExperimentRecord = {
+      ...row.value,
+      state: ending.state,
+      ended_at: this.#wire.ports.clock.now(),
+      failure: ending.state === "failed" ? ending.failure : null,
+      outcome: ending.state === "finished" ? ending.outcome : null,
+    };
+    await this.#rows.update({ exp }, record, row.revision);
+    const { failure } = record;
+    const detail = ending.state === "finished" ? { ...ending.outcome } : {};
+    await this.announce(exp, { type: `experiment.${ending.state}`, round: failure?.round ?? null, detail, failure });
+  }
+
+  async announce(exp: string, announcement: Announcement): Promise<void> {
+    const ledger = await Ledger.open(this.#wire, exp, "director");
+    ledger.announce(announcement);
+    await ledger.settle();
+  }
+
+  async #present(exp: string): Promise<Row<ExperimentRecord>> {
+    const row = await this.#rows.get({ exp });
+    if (row === undefined) throw new FlError("FL_NOT_FOUND", { reason: `no experiment ${exp} is recorded` });
+    return row;
+  }
+}

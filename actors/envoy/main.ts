@@ -1,0 +1,118 @@
+/** The Envoy's process: one shard, for as long as its owner lets it run. */
+import { type EventObject, fromCallback, fromPromise } from "xstate";
+import { z } from "zod";
+import type { FlError } from "../../src/errors.ts";
+import { asFlError, fromWire } from "../../src/errors.ts";
+import { host } from "../../src/host.ts";
+import type { DeviceReport, Heartbeat, Registered } from "../../src/wire/messages.ts";
+import { buckets, subjects } from "../../src/wire/table.ts";
+import { childMachine } from "../child/machine.ts";
+import { Nursery } from "../child/nursery.ts";
+import { resolveMonitor } from "../device-monitor/resolve.ts";
+import { roleConfig, runRole } from "../entrypoint.ts";
+import { type EnvoyEvent, type EnvoyInput, envoyMachine, type RunningState } from "./machine.ts";
+import { resolveShard, shardConfig } from "./shard.ts";
+
+const REQUEST_MS = 5_000;
+
+export const envoyConfig = z.strictObject({
+  ...roleConfig.shape,
+  shard: shardConfig,
+  monitor: z.string().default("system").describe("device monitor: built-in name, module path or nats:<name>"),
+  backend: z.string().optional().describe("forces the engine's backend"),
+});
+
+runRole(envoyConfig, "envoy", async ({ config, wire, ports, stop, ready }) => {
+  const { name: envoy, shard, monitor: use, backend } = config;
+  const { clock, log } = ports;
+  const { description, sampleShape, targetShape } = await resolveShard(shard);
+  const monitor = await resolveMonitor(use, { wire, envoy });
+  const nursery = new Nursery(config, backend === undefined ? { shard } : { shard, backend }, log);
+
+  const register = async (signal: AbortSignal): Promise<Registered> => {
+    const info = { v: 1 as const, description, sample_shape: [...sampleShape], target_shape: [...targetShape] };
+    const answer = await wire.request(subjects.register, { envoy }, info, { timeoutMs: REQUEST_MS, signal });
+    log.info({ accepted: answer.accepted, period_ms: answer.period_ms }, "registered");
+    ready();
+    return answer;
+  };
+
+  const report = async (): Promise<DeviceReport | null> => {
+    try {
+      return await monitor.report();
+    } catch (e) {
+      log.warn({ err: e }, "device monitor failed"); // a heartbeat says that the envoy lives, whatever its monitor does
+      return null;
+    }
+  };
+
+  const heartbeats = (running: () => Heartbeat["running"], periodMs: number, unknown: () => void): (() => void) => {
+    let period = periodMs;
+    let cancel = (): void => {};
+    const ends = new AbortController();
+    const beat = async (): Promise<void> => {
+      try {
+        const payload: Heartbeat = { v: 1, report: await report(), running: running() };
+        const options = { timeoutMs: REQUEST_MS, signal: ends.signal };
+        const { known, period_ms } = await wire.request(subjects.heartbeat, { envoy }, payload, options);
+        period = period_ms;
+        if (!known) unknown();
+      } catch (e) {
+        if (ends.signal.aborted) return;
+        log.debug({ code: asFlError(e).code }, "heartbeat not answered"); // the Director is away: the next one will find it
+      }
+      if (!ends.signal.aborted) cancel = clock.after(period, () => void beat());
+    };
+    void beat();
+    return () => {
+      ends.abort();
+      cancel();
+    };
+  };
+
+  const reportFailure = async (experiment: string, error: FlError, signal: AbortSignal): Promise<void> => {
+    log.error({ experiment, code: error.code, err: error }, "collaborator failed");
+    const options = { timeoutMs: REQUEST_MS, signal };
+    await wire.request(subjects.envoyFailed, { envoy, exp: experiment }, { error: error.toJSON() }, options);
+  };
+
+  const machine = envoyMachine.provide({
+    actors: {
+      register: fromPromise<Registered, EnvoyInput>(({ signal }) => register(signal)),
+      heartbeats: fromCallback<EventObject, { periodMs: number }>(({ sendBack, input }) =>
+        heartbeats(
+          () => Object.entries(states()).map(([experiment, state]) => ({ experiment, state })),
+          input.periodMs,
+          () => sendBack({ type: "director.unknown" } satisfies EnvoyEvent),
+        ),
+      ),
+      assignments: fromCallback<EventObject, EnvoyInput>(({ sendBack }) => {
+        const ends = new AbortController();
+        const watch = async (): Promise<void> => {
+          const table = await wire.table(buckets.assignments);
+          await table.watch(
+            { envoy },
+            ({ value }) => {
+              const experiments = (value?.experiments ?? []).map((e) => e.name);
+              sendBack({ type: "assignments.changed", experiments } satisfies EnvoyEvent);
+            },
+            ends.signal,
+          );
+        };
+        watch().catch((e) => log.error({ err: e }, "assignments watch ended"));
+        return () => ends.abort();
+      }),
+      collaborator: childMachine.provide({ actors: { run: nursery.run } }),
+      reportFailure: fromPromise(({ input: { experiment, error }, signal }) =>
+        reportFailure(experiment, fromWire(error), signal),
+      ),
+    },
+  });
+  const hosted = await host(machine, { id: "envoy", input: { name: envoy }, ports, stop, leave: { type: "leave" } });
+  const states = (): Readonly<Record<string, RunningState>> => hosted.actor.getSnapshot().context.running;
+  const output = await hosted.done;
+  await nursery.settled();
+  await monitor.dispose?.();
+  if (output.state === "failed") throw fromWire(output.error);
+  return output;
+});

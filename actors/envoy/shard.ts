@@ -1,0 +1,37 @@
+/** Which shard an envoy serves: a built-in one by name, or a module by path, and the parameters it is loaded with. */
+import { z } from "zod";
+import mnistShard from "../../src/data/mnist-shard.ts";
+import { checkShard, type ShardDescriptor } from "../../src/data/shard.ts";
+import { FlError } from "../../src/errors.ts";
+import { nearest } from "../../src/nearest.ts";
+import { loadModule } from "../../src/parts/module.ts";
+import { parsePlacement } from "../../src/parts/placement.ts";
+
+export const shardConfig = z.strictObject({
+  use: z.string().describe("a built-in shard's name, or a module path"),
+  params: z.record(z.string(), z.unknown()).default({}).describe("handed to the shard's load function"),
+  /** folder that a relative module path starts from */
+  from: z.string().optional(),
+});
+export type ShardConfig = z.infer<typeof shardConfig>;
+
+const builtin: Readonly<Record<string, ShardDescriptor>> = { mnist: mnistShard };
+
+/** @throws FL_PART_UNKNOWN, FL_SHARD_INVALID */
+export async function resolveShard({ use, from }: ShardConfig): Promise<ShardDescriptor> {
+  const placement = parsePlacement(use);
+  if (placement.kind === "module") {
+    const options = { code: "FL_SHARD_INVALID" as const, ...(from === undefined ? {} : { from }) };
+    return checkShard(await loadModule(placement.path, options));
+  }
+  if (placement.kind === "nats") {
+    throw new FlError("FL_PART_UNKNOWN", {
+      reason: "a shard is local by nature: use a built-in name or a module path",
+    });
+  }
+  const shard = Object.hasOwn(builtin, placement.name) ? builtin[placement.name] : undefined;
+  if (shard !== undefined) return shard;
+  const near = nearest(placement.name, Object.keys(builtin));
+  const hint = near === undefined ? `built in: ${Object.keys(builtin).join(", ")}` : `did you mean ${near}?`;
+  throw new FlError("FL_PART_UNKNOWN", { reason: `no shard is called ${placement.name}; ${hint}` });
+}
