@@ -7,7 +7,7 @@
  * Decentralized Data, AISTATS 2017, arXiv 1602.05629, Algorithm 1 (ServerExecutes). The sum runs over the collaborators whose
  * updates were accepted, so n is their samples, not the federation's.
  *
- * Streams: each update is added to two f64 per element as it comes and is then done with; exact, so no order shows.
+ * Streams: each update is added to an exact sum as it comes and is then done with, so memory is a few models, and no order shows.
  */
 import { setImmediate as turn } from "node:timers/promises";
 import { FlError } from "../../src/errors.ts";
@@ -17,19 +17,23 @@ import {
   defineAggregation,
   type Update,
 } from "../../src/parts/aggregation.ts";
+import { checkWeight } from "../../src/parts/update.ts";
 import { ExactSum, STEP } from "../../src/tensor/exact-sum.ts";
 
 class FedAvg implements Aggregation {
   #sum: ExactSum | undefined;
+  #weightBound = 0;
 
-  begin({ layout, weightBound, updatesBound }: AggregationRound): void {
+  async begin({ layout, weightBound, updatesBound }: AggregationRound): Promise<void> {
     if (this.#sum?.length !== layout.length) this.#sum = new ExactSum(layout.length);
-    this.#sum.reset(weightBound, updatesBound);
+    this.#weightBound = weightBound;
+    for (const _ of this.#sum.resetting(updatesBound)) await turn();
   }
 
   async accept({ values, weight }: Update): Promise<void> {
-    const steps = this.#begun().adding(values, weight);
-    while (steps.next().done !== true) await turn();
+    const sum = this.#begun();
+    checkWeight(weight, this.#weightBound);
+    for (const _ of sum.adding(values, weight)) await turn();
   }
 
   async finish(out: Float32Array): Promise<void> {

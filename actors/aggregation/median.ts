@@ -38,6 +38,9 @@ export const median = defineAggregation({
   },
 });
 
+/** + 0 makes -0 into 0: which of the two is in the middle is left open. */
+const half = (sum: number): number => sum / 2 + 0;
+
 /** Turns the bits of floats into integers that sort as the floats do, and back. */
 function flip(bits: Int32Array, from: number, to: number): void {
   for (let j = from; j < to; j++) {
@@ -61,7 +64,7 @@ function exchange(a: Int32Array, b: Int32Array, from: number, to: number): void 
 }
 
 function middle(lower: Float32Array, upper: Float32Array, out: Float32Array, from: number, to: number): void {
-  for (let j = from; j < to; j++) out[j] = ((lower[j] as number) + (upper[j] as number)) / 2;
+  for (let j = from; j < to; j++) out[j] = half((lower[j] as number) + (upper[j] as number));
 }
 
 /**
@@ -102,7 +105,7 @@ function selectEach(columns: readonly Float32Array[], lower: number, upper: numb
       low = one[0] as number;
       for (let k = 1; k < upper; k++) low = Math.max(low, one[k] as number);
     }
-    out[j] = (low + high) / 2;
+    out[j] = half(low + high);
   }
 }
 

@@ -1,0 +1,87 @@
+/**
+ * Aggregation: how the updates of a round become the next model. A swappable part; this is its contract and its definition
+ * helper. The rules themselves are in actors/aggregation/, or in a user's file.
+ *
+ * Owns the interface and the reading of options; combines nothing itself.
+ * G1 The result does not depend on the order in which updates are accepted, bit for bit.
+ * G2 An update is refused (FL_UPDATE_RANGE, FL_LAYOUT_MISMATCH) without a trace: the round goes on as if it had not come.
+ * G3 Memory is O(model), never O(updates): a rule either streams or puts updates aside in a file (law L5).
+ * G4 No call keeps the event loop for long: a rule yields between blocks.
+ * G5 An instance serves many rounds, one after the other, and reuses its memory. Accepts of one round may overlap; `finish`
+ *    comes after the last of them is done.
+ * test/contract/aggregation.ts holds every rule to these.
+ */
+import { z } from "zod";
+import { FlError } from "../errors.ts";
+import type { Layout } from "../tensor/layout.ts";
+import { Columns, type Combine } from "./columns.ts";
+import type { Update } from "./update.ts";
+
+export type { Block } from "./columns.ts";
+export type { Update } from "./update.ts";
+
+/** What a round begins with. */
+export type AggregationRound = {
+  round: number;
+  layout: Layout;
+  /** the model the round started from; valid and unchanged until `finish` is done */
+  global: Float32Array;
+  /** a greater weight is refused; as tight or as loose as the caller likes */
+  weightBound: number;
+  /** no more updates than this will be accepted; 4096 when absent */
+  updatesBound?: number | undefined;
+};
+
+export type Aggregation = {
+  begin(round: AggregationRound): void | Promise<void>;
+  /** @throws FL_UPDATE_RANGE, FL_LAYOUT_MISMATCH (G2) */
+  accept(update: Update): void | Promise<void>;
+  /** Writes the next model to `out`. @throws FL_STATE when no update was accepted */
+  finish(out: Float32Array): void | Promise<void>;
+  /** What must last from round to round (momentum, say), stored with each checkpoint; called between rounds only. */
+  save?(): Uint8Array;
+  restore?(bytes: Uint8Array): void;
+  dispose?(): void | Promise<void>;
+};
+
+export type AggregationPart = {
+  readonly name: string;
+  /** @throws FL_PLAN_INVALID when the options are not the rule's */
+  create(options?: Record<string, unknown>): Aggregation;
+};
+
+/** The full form: an object that sees each update once. */
+export type AggregationSpec<O> = {
+  name: string;
+  /** a zod schema of the plan's `aggregation.options`; without one the rule takes none */
+  options?: z.ZodType<O>;
+  create(options: O): Aggregation;
+};
+
+/** The short form: a function that sees a block of elements of all updates at once. */
+export type CombineSpec<O> = {
+  name: string;
+  options?: z.ZodType<O>;
+  combine: Combine<O>;
+};
+
+/** Defines an aggregation, in the full form (`create`) or the short one (`combine`). */
+export function defineAggregation<O = Record<string, never>>(
+  spec: AggregationSpec<O> | CombineSpec<O>,
+): AggregationPart {
+  const { name } = spec;
+  // the type of options is free to be anything only because the schema makes it; without one they are empty
+  const schema: z.ZodType<O> = spec.options ?? (z.strictObject({}) as unknown as z.ZodType<O>);
+  return {
+    name,
+    create(given = {}) {
+      const parsed = schema.safeParse(given);
+      if (!parsed.success) {
+        throw new FlError("FL_PLAN_INVALID", {
+          reason: `options of aggregation ${name}: ${z.prettifyError(parsed.error)}`,
+        });
+      }
+      return "create" in spec ? spec.create(parsed.data) : new Columns(name, spec.combine, parsed.data);
+    },
+  };
+}

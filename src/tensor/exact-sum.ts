@@ -1,0 +1,290 @@
+/**
+ * A weighted sum of updates that is bit-identical for every order and every grouping of them.
+ *
+ * Floating-point addition is not associative, but on a fixed grid (multiples of 2^k) f64 addition is exact while the sum
+ * stays below 2^(k+53). So each term v = x·w is put on a grid once, by itself, and from there nothing is rounded any more:
+ *
+ *   w  = weight / S          S = 2^(6+10c), the class of the weight: S/1024 < weight <= S, so w <= 1
+ *   v  = x · w               one f64 rounding; |v| <= 1e9
+ *   h  = v on HI = 2^-11     (v + C) - C with C = 1.5·2^52·HI rounds to the grid, ties to even
+ *   q  = v - h on LO = 2^-63
+ *   hi + lo grows by h + q:  lo takes q and hands what exceeds HI/2 on to hi, so |lo| <= HI/2 always
+ *
+ * Each class of weights has its own pair of accumulators, made when a weight of that class first comes: the precision does
+ * not depend on how large weights are. Sample counts mostly share one class, (64, 65536]; 16 bytes per element then.
+ *
+ * X1 hi + lo is exactly the sum of the rounded terms, a real number that depends on neither order nor grouping; so is its
+ *    nearest f64, and so is the mean, which adds the classes in ascending order. Partial sums merge exactly: trees of
+ *    aggregators give the flat result.
+ * X2 No intermediate overflows its grid: |sum of v| <= 1e9 · 4096 < 2^42 = 2^53·HI, and |lo + q| <= HI = 2^52·LO.
+ * X3 |mean - exact mean| <= ulp32(mean)/2 + 2^-50·Σ(weight·|x|)/Σweight + 2^-54, for all weights alike. (2^-54 is 1/16 of the
+ *    ulp of 1e-8. A round of more than 4096 updates has a larger S, by the power of two that it takes: X5.)
+ * X4 An update with a value that is not finite, or beyond ±1e9, is refused, and the sum is what it was before: what had been
+ *    added is subtracted again, exactly (X1).
+ * X5 In each class, 4096 updates of its largest weight fit, more of smaller ones; `reset` makes room for more.
+ * X6 Weights lie in [2^-24, 2^36], so there are at most 7 classes, and memory is bounded whatever weights are sent.
+ */
+import { FlError } from "../errors.ts";
+import { outOfRange, VALUE_LIMIT } from "./range.ts";
+
+export const MIN_WEIGHT = 2 ** -24;
+export const MAX_WEIGHT = 2 ** 36;
+/** Updates of a class's largest weight that fit (X5). */
+export const MAX_UPDATES = 4096;
+/** Elements worked on between two yields: about 5 ms. */
+export const STEP = 1 << 20;
+
+const HI = 2 ** -11;
+const TO_HI = 1.5 * 2 ** 52 * HI;
+const TO_LO = 1.5 * 2 ** 52 * 2 ** -63;
+// the weights themselves are at most 1 each and 4096 in all: on finer grids they count exactly
+const TO_WEIGHT_HI = 1.5 * 2 ** 52 * 2 ** -40;
+const TO_WEIGHT_LO = 1.5 * 2 ** 52 * 2 ** -92;
+
+export class ExactSum {
+  readonly length: number;
+  /** one for each class of weights that has come; in ascending order when it matters (`#ordered`) */
+  readonly #bins = new Map<number, Bin>();
+  /** S = 2^(6+10c) · room */
+  #room = 1;
+
+  constructor(length: number) {
+    this.length = length;
+  }
+
+  /** Back to zero, for a round of at most `updates` updates (X5). */
+  reset(updates: number = MAX_UPDATES): void {
+    drain(this.resetting(updates));
+  }
+
+  /** The same in steps, for callers who must let others run. Memory is kept for the classes that were in use. */
+  *resetting(updates: number = MAX_UPDATES): Generator<undefined, void> {
+    this.#room = 1;
+    while (MAX_UPDATES * this.#room < updates) this.#room *= 2;
+    for (const [c, bin] of this.#bins) {
+      if (bin.weight === 0) this.#bins.delete(c);
+      else {
+        for (let from = 0; from < this.length; from += STEP) {
+          yield;
+          bin.hi.fill(0, from, from + STEP);
+          bin.lo.fill(0, from, from + STEP);
+        }
+        bin.empty();
+      }
+    }
+  }
+
+  /** The sum of weights so far. */
+  get weight(): number {
+    return this.#ordered().reduce((sum, [scale, bin]) => sum + bin.weight * scale, 0);
+  }
+
+  /** @throws FL_UPDATE_RANGE (X4, X6), FL_STATE (X5), FL_LAYOUT_MISMATCH; the sum is then unchanged */
+  add(values: Float32Array, weight: number): void {
+    drain(this.adding(values, weight));
+  }
+
+  /** The same in steps of STEP elements; steps of several updates may interleave. */
+  *adding(values: Float32Array, weight: number): Generator<undefined, void> {
+    if (values.length !== this.length) {
+      throw new FlError("FL_LAYOUT_MISMATCH", { reason: `${values.length} values, expected ${this.length}` });
+    }
+    if (!(weight >= MIN_WEIGHT && weight <= MAX_WEIGHT)) {
+      throw new FlError("FL_UPDATE_RANGE", {
+        reason: `weight ${weight} is not between ${MIN_WEIGHT} and ${MAX_WEIGHT}`,
+      });
+    }
+    const c = classOf(weight);
+    const w = weight / this.#scale(c);
+    const bin = this.#bin(c);
+    bin.mustHold(w);
+    bin.weigh(w); // first, so that interleaved updates cannot overfill
+    for (let from = 0; from < this.length; from += STEP) {
+      if (from > 0) yield;
+      const to = Math.min(this.length, from + STEP);
+      const stop = addBlock(bin.hi, bin.lo, values, w, from, to);
+      if (stop === to) continue;
+      for (let at = 0; at < stop; at += STEP) {
+        yield;
+        addBlock(bin.hi, bin.lo, values, -w, at, Math.min(stop, at + STEP)); // X4
+      }
+      bin.weigh(-w);
+      throw outOfRange(values, stop);
+    }
+  }
+
+  /** Adds what another sum of the same round holds. */
+  merge(other: ExactSum): void {
+    if (other.length !== this.length || other.#room !== this.#room) {
+      throw new FlError("FL_INTERNAL", { reason: "sums of different rounds do not merge" });
+    }
+    for (const [c, from] of other.#bins) this.#bins.get(c)?.mustHold(from.weight);
+    for (const [c, from] of other.#bins) {
+      const bin = this.#bin(c);
+      bin.join(from);
+      mergeBlock(bin.hi, bin.lo, from.hi, from.lo, 0, this.length);
+    }
+  }
+
+  /** Writes the weighted mean of elements [from, to) to the same places of `out`. @throws FL_STATE if nothing was added */
+  mean(out: Float32Array, from = 0, to: number = this.length): void {
+    const total = this.weight;
+    if (!(total > 0)) throw new FlError("FL_STATE", { reason: "the mean of no updates" });
+    const bins = this.#ordered();
+    const [first, ...others] = bins as [[number, Bin], ...[number, Bin][]];
+    if (others.length === 0) {
+      meanBlock(first[1].hi, first[1].lo, first[0], total, out, from, to);
+      return;
+    }
+    const block = new Float64Array(Math.min(BLOCK, to - from));
+    for (let start = from; start < to; start += BLOCK) {
+      const end = Math.min(to, start + BLOCK);
+      block.fill(0);
+      for (const [scale, { hi, lo }] of bins) scaleBlock(hi, lo, scale, block, start, end);
+      for (let i = start; i < end; i++) out[i] = (block[i - start] as number) / total;
+    }
+  }
+
+  #scale(c: number): number {
+    return 2 ** (6 + 10 * c) * this.#room;
+  }
+
+  #bin(c: number): Bin {
+    let bin = this.#bins.get(c);
+    if (bin === undefined) {
+      bin = new Bin(this.length);
+      this.#bins.set(c, bin);
+    }
+    return bin;
+  }
+
+  #ordered(): [scale: number, bin: Bin][] {
+    return [...this.#bins].sort(([a], [b]) => a - b).map(([c, bin]) => [this.#scale(c), bin]);
+  }
+}
+
+/** The sum over one class of weights, in units of its S. */
+class Bin {
+  readonly hi: Float64Array;
+  readonly lo: Float64Array;
+  weightHi = 0;
+  weightLo = 0;
+
+  constructor(length: number) {
+    this.hi = new Float64Array(length);
+    this.lo = new Float64Array(length);
+  }
+
+  get weight(): number {
+    return this.weightHi + this.weightLo;
+  }
+
+  /** @throws FL_STATE (X5) */
+  mustHold(more: number): void {
+    if (this.weight + more <= MAX_UPDATES) return;
+    throw new FlError("FL_STATE", { reason: `the sum is full: ${MAX_UPDATES} updates of the largest weight` });
+  }
+
+  weigh(w: number): void {
+    const h = w + TO_WEIGHT_HI - TO_WEIGHT_HI;
+    this.#carry(h, w - h + TO_WEIGHT_LO - TO_WEIGHT_LO);
+  }
+
+  join(other: Bin): void {
+    this.#carry(other.weightHi, other.weightLo);
+  }
+
+  #carry(h: number, q: number): void {
+    const t = this.weightLo + q;
+    const carry = t + TO_WEIGHT_HI - TO_WEIGHT_HI;
+    this.weightLo = t - carry;
+    this.weightHi += h + carry;
+  }
+
+  empty(): void {
+    this.weightHi = 0;
+    this.weightLo = 0;
+  }
+}
+
+/** The class c with 2^(10c-4) < weight <= 2^(10c+6). */
+function classOf(weight: number): number {
+  let c = Math.ceil((Math.log2(weight) - 6) / 10);
+  // log2 may be off by one rounding, right where a class ends
+  if (weight > 2 ** (6 + 10 * c)) c++;
+  else if (weight <= 2 ** (10 * c - 4)) c--;
+  return c;
+}
+
+function drain(steps: Generator<undefined, void>): void {
+  while (steps.next().done !== true);
+}
+
+// What follows are plain loops over plain arrays: V8 keeps them in registers, and the memory is what limits them.
+
+/** elements of a block that stay in the first cache */
+const BLOCK = 2048;
+
+/** Adds x·w for the elements [from, to); stops at the first value that is out of range and says where. */
+function addBlock(
+  hi: Float64Array,
+  lo: Float64Array,
+  values: Float32Array,
+  w: number,
+  from: number,
+  to: number,
+): number {
+  for (let i = from; i < to; i++) {
+    const x = values[i] as number;
+    if (!(x >= -VALUE_LIMIT && x <= VALUE_LIMIT)) return i;
+    const v = x * w;
+    const h = v + TO_HI - TO_HI;
+    const t = (lo[i] as number) + (v - h + TO_LO - TO_LO);
+    const carry = t + TO_HI - TO_HI;
+    lo[i] = t - carry;
+    hi[i] = (hi[i] as number) + (h + carry);
+  }
+  return to;
+}
+
+function mergeBlock(
+  hi: Float64Array,
+  lo: Float64Array,
+  otherHi: Float64Array,
+  otherLo: Float64Array,
+  from: number,
+  to: number,
+): void {
+  for (let i = from; i < to; i++) {
+    const t = (lo[i] as number) + (otherLo[i] as number);
+    const carry = t + TO_HI - TO_HI;
+    lo[i] = t - carry;
+    hi[i] = (hi[i] as number) + ((otherHi[i] as number) + carry);
+  }
+}
+
+/** block += (hi + lo) · scale; the product with a power of two is exact */
+function scaleBlock(
+  hi: Float64Array,
+  lo: Float64Array,
+  scale: number,
+  block: Float64Array,
+  from: number,
+  to: number,
+): void {
+  for (let i = from; i < to; i++) {
+    block[i - from] = (block[i - from] as number) + ((hi[i] as number) + (lo[i] as number)) * scale;
+  }
+}
+
+function meanBlock(
+  hi: Float64Array,
+  lo: Float64Array,
+  scale: number,
+  total: number,
+  out: Float32Array,
+  from: number,
+  to: number,
+): void {
+  for (let i = from; i < to; i++) out[i] = (((hi[i] as number) + (lo[i] as number)) * scale) / total;
+}
