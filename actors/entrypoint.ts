@@ -85,6 +85,7 @@ export function runRole<C extends RoleConfig>(
   // Whatever a library still holds open must not keep a process whose work is done.
   main().then((status) => {
     process.exitCode = status;
+    process.removeAllListeners("disconnect"); // it is us who let go
     if (process.connected) process.disconnect();
     setTimeout(() => process.exit(status), 500).unref();
   });
