@@ -4,9 +4,10 @@
  * S1 A round is open for collaborators when its record is written, and the record is written when its model is stored.
  * S2 The record is written by compare-and-set on the revision this process wrote last: a second Aggregator of the same
  *    experiment, which owns a later epoch, ends this one with FL_FENCED (law L2).
+ * S3 A failure that a successor can mend is this process's, not the experiment's: the record stays open for it.
  */
 import { type EventObject, fromCallback, fromPromise } from "xstate";
-import { FlError } from "../../src/errors.ts";
+import { codes, FlError } from "../../src/errors.ts";
 import type { Aggregation } from "../../src/parts/aggregation.ts";
 import { type Plan, ratedRound, targetReached } from "../../src/plan/plan.ts";
 import type { Journal } from "../../src/ports.ts";
@@ -14,13 +15,13 @@ import { layoutOf, specsOf } from "../../src/tensor/layout.ts";
 import { writeSafetensors } from "../../src/tensor/safetensors.ts";
 import { bytesOf, publishModel, readModel } from "../../src/transfer/model-stream.ts";
 import { STALL_MS } from "../../src/transfer/pull.ts";
-import type { ExperimentRecord, ModelRef, Outcome, RoundRecord, Scored } from "../../src/wire/messages.ts";
+import type { ExperimentRecord, Failure, ModelRef, Outcome, RoundRecord, Scored } from "../../src/wire/messages.ts";
 import { buckets, shelves, subjects } from "../../src/wire/table.ts";
 import type { Rows, Wire } from "../../src/wire/wire.ts";
 import { Ledger } from "../ledger.ts";
 import { initialModel } from "./initial-model.ts";
 import { intake } from "./intake.ts";
-import type { AggregatorEvent, AggregatorInput, Checkpoint, Closed, Opened, Recovered } from "./machine.ts";
+import type { AggregatorInput, Checkpoint, Closed, Opened, Recovered } from "./machine.ts";
 import { averaged, byTask } from "./metrics.ts";
 import { Peers } from "./peers.ts";
 import { Shelving } from "./shelving.ts";
@@ -72,8 +73,13 @@ export class AggregatorServices {
     this.#ledger = ledger;
     this.#peers = new Peers(record.collaborators);
     this.#shelving = new Shelving(wire, models, record.name);
-    const pull: Pull = (collaborator, round, index) =>
-      wire.request(subjects.pull, { exp: record.name, collaborator }, { round, index }, { timeoutMs: STALL_MS });
+    const pull: Pull = (collaborator, round, index, signal) =>
+      wire.request(
+        subjects.pull,
+        { exp: record.name, collaborator },
+        { round, index },
+        { timeoutMs: STALL_MS, signal },
+      );
     this.#bench = new Workbench(aggregation, pull, (collaborator, bytes) => this.#peers.bytes(collaborator, bytes));
   }
 
@@ -100,7 +106,7 @@ export class AggregatorServices {
     ),
     closeRound: fromPromise<Closed, { checkpoint: Checkpoint }>(({ input }) => this.#closeRound(input.checkpoint)),
     conclude: fromPromise<Outcome, { checkpoint: Checkpoint }>(({ input }) => this.#conclude(input.checkpoint)),
-    abandon: fromPromise<void, { checkpoint: Checkpoint; failure: RoundRecord["failure"] }>(({ input }) =>
+    abandon: fromPromise<void, { checkpoint: Checkpoint; failure: Failure | null }>(({ input }) =>
       this.#abandon(input.failure),
     ),
   };
@@ -119,7 +125,8 @@ export class AggregatorServices {
     this.#revision = found.revision;
     const record = found.value;
     this.#epoch = record.epoch;
-    if (record.outcome !== null) return { checkpoint: checkpointOf(record), ended: record.outcome };
+    const ended = endOf(record);
+    if (ended !== null) return { checkpoint: checkpointOf(record), ended };
     if (record.model !== null) await this.#loadModel(record.model, layoutOf(record.specs ?? []));
     if (record.state_ref !== null) {
       const state = await readModel(this.#models, record.state_ref);
@@ -153,6 +160,7 @@ export class AggregatorServices {
     const { now } = this.#wire.ports.clock;
     const { round } = checkpoint;
     const rating = round > this.#plan.rounds;
+    const trains = round === 0 || (!rating && this.#plan.tasks.some((t) => t.task !== "validate"));
     const names = [...this.#record.collaborators].sort();
     const asked = round > 0 ? names : names.filter((n) => !skip.includes(n)).slice(0, 1);
     const labels =
@@ -179,10 +187,10 @@ export class AggregatorServices {
       outcome: null,
     };
     this.#peers.round();
-    await this.#bench.open(round, round === 0 || !rating, new Set(asked));
+    await this.#bench.open(round, trains, new Set(asked));
     this.#open = record;
     await this.#write(record);
-    this.#shelving.keep([checkpoint.model, checkpoint.best?.model ?? null, checkpoint.state]);
+    this.#shelving.keep({ model: checkpoint.model, best: checkpoint.best?.model ?? null, state: checkpoint.state });
     return { expected: asked, deadlineMs: deadline_at === null ? null : Math.max(0, deadline_at - now()) };
   }
 
@@ -208,7 +216,7 @@ export class AggregatorServices {
     for (const [task, values] of byTask(metrics)) this.#ledger.metrics(round, task, values);
     const model = changed ? await this.#store(Math.max(1, round + 1), this.#bench.layout!.digest) : checkpoint.model;
     const best = this.#scored(checkpoint, round, metrics);
-    const state = await this.#saveState(round);
+    const state = await this.#saveState(round + 1);
     const target = this.#plan.stop === undefined ? undefined : metrics[this.#plan.stop.metric];
     return {
       checkpoint: {
@@ -224,6 +232,7 @@ export class AggregatorServices {
     };
   }
 
+  /** The aggregation actor's state as it enters a round. */
   async #saveState(round: number): Promise<ModelRef | null> {
     const state = this.#bench.save();
     if (state === undefined) return null;
@@ -275,13 +284,13 @@ export class AggregatorServices {
     return outcome;
   }
 
-  async #abandon(failure: RoundRecord["failure"]): Promise<void> {
+  async #abandon(failure: Failure | null): Promise<void> {
     await this.#ledger.settle();
     if (this.#open === undefined && this.#revision > 0) {
       const found = await this.#rounds.get({ exp: this.#record.name });
       this.#open = found?.value;
     }
-    if (this.#open === undefined || failure?.error.code === "FL_FENCED") return;
+    if (this.#open === undefined || (failure !== null && isMendable(failure))) return; // S3
     await this.#write({ ...this.#open, state: failure === null ? "cancelled" : "failed", failure });
   }
 
@@ -298,6 +307,17 @@ const checkpointOf = (r: RoundRecord): Checkpoint => ({
   metrics: r.metrics,
   state: r.state_ref,
 });
+
+/** S3: the cause lay outside, or a successor owns the experiment already. */
+export const isMendable = ({ role, error }: Failure): boolean =>
+  role === "aggregator" && (error.code === "FL_FENCED" || codes[error.code].retryable);
+
+/** How an experiment ended, if its record says that it did: nothing is resumed then. */
+function endOf({ state, outcome, failure }: RoundRecord): Recovered["ended"] {
+  if (state === "finished" && outcome !== null) return { state, outcome };
+  if (state === "failed" && failure !== null) return { state, failure };
+  return state === "cancelled" ? { state } : null;
+}
 
 const recordOf = (
   c: Checkpoint,

@@ -25,7 +25,10 @@ const MOST_SLOTS = 16;
 export const WEIGHT_BOUND = 2 ** 28;
 
 export type Contribution = { readonly weight: number; readonly metrics: readonly MetricsOfTask[] };
-export type Pull = (collaborator: string, round: number, index: number) => Promise<Uint8Array>;
+export type Pull = (collaborator: string, round: number, index: number, signal: AbortSignal) => Promise<Uint8Array>;
+
+/** Buffers for open uploads of one layout; `free` counts those that may still be taken. */
+type Slots = { readonly buffers: Float32Array[]; free: number };
 
 type Round = {
   readonly number: number;
@@ -47,8 +50,7 @@ export class Workbench {
   #global = new Float32Array(0);
   #next = new Float32Array(0);
   #round: Round | undefined;
-  #slots: Float32Array[] = [];
-  #free = 0;
+  #slots: Slots = { buffers: [], free: 0 };
   readonly #waiting: (() => void)[] = [];
 
   constructor(aggregation: Aggregation, pull: Pull, onBytes: (collaborator: string, bytes: number) => void) {
@@ -76,8 +78,8 @@ export class Workbench {
     this.#layout = layout;
     this.#global = new Float32Array(layout.length);
     this.#next = new Float32Array(layout.length);
-    this.#slots = [];
-    this.#free = Math.min(MOST_SLOTS, Math.max(2, Math.floor(UPLOAD_BYTES / Math.max(1, layout.bytes))));
+    const free = Math.min(MOST_SLOTS, Math.max(2, Math.floor(UPLOAD_BYTES / Math.max(1, layout.bytes))));
+    this.#slots = { buffers: [], free };
   }
 
   /** Opens a round: offers for it are taken from now on. Of a round that is open already, only who is asked changes. */
@@ -110,12 +112,7 @@ export class Workbench {
     const round = this.#round;
     if (round === undefined || offer.round > round.number) return { verdict: "again" };
     if (offer.round < round.number || round.closing.signal.aborted) return { verdict: "late" };
-    if (!round.expected.has(collaborator)) {
-      const error = new FlError("FL_STATE", {
-        reason: `nothing was asked of ${collaborator} in round ${round.number}`,
-      });
-      return { verdict: "refused", error: error.toJSON() };
-    }
+    if (!round.expected.has(collaborator)) return { verdict: "refused", error: notAsked(round, collaborator).toJSON() };
     if (round.contributions.has(collaborator)) return { verdict: "duplicate" };
     const running = round.open.get(collaborator);
     if (running !== undefined) return running; // asked again while its chunks are on the way
@@ -139,14 +136,17 @@ export class Workbench {
       throw new FlError("FL_UPDATE_RANGE", { reason: `a weight of ${offer.weight} exceeds ${WEIGHT_BOUND}` });
     }
     if (round.trains) {
-      const slot = await this.#slot(round, collaborator, offer);
+      const slots = await this.#room(round, offer);
+      const slot = slots.buffers.pop() ?? new Float32Array(this.#layout!.length);
       try {
         await this.#receive(round, collaborator, offer, slot);
         if (round.closing.signal.aborted) return { verdict: "late" }; // B3
+        if (!round.expected.has(collaborator)) throw notAsked(round, collaborator); // another was asked meanwhile
         if (round.number === 0) this.#global.set(slot);
         else await this.#aggregation.accept({ collaborator, weight: offer.weight, values: slot });
       } finally {
-        this.#release(slot); // B4
+        slots.buffers.push(slot);
+        this.#release(slots); // B4
       }
     }
     round.contributions.set(collaborator, { weight: offer.weight, metrics: offer.metrics });
@@ -154,21 +154,19 @@ export class Workbench {
   }
 
   /** Waits for room for one update. */
-  async #slot(round: Round, collaborator: string, offer: Offer): Promise<Float32Array> {
+  async #room(round: Round, offer: Offer): Promise<Slots> {
     const layout = this.#checked(round, offer);
     if (round.number === 0) this.#shape(layout);
-    while (this.#free === 0) {
+    while (this.#slots.free === 0) {
       await new Promise<void>((resolve) => this.#waiting.push(resolve));
       round.closing.signal.throwIfAborted();
     }
-    this.#free--;
-    this.#onBytes(collaborator, 0);
-    return this.#slots.pop() ?? new Float32Array(layout.length);
+    this.#slots.free--;
+    return this.#slots;
   }
 
-  #release(slot: Float32Array): void {
-    this.#slots.push(slot);
-    this.#free++;
+  #release(slots: Slots): void {
+    slots.free++;
     this.#waiting.shift()?.();
   }
 
@@ -192,6 +190,7 @@ export class Workbench {
 
   async #receive(round: Round, collaborator: string, offer: Offer, slot: Float32Array): Promise<void> {
     const into = bytesOf(slot);
+    this.#onBytes(collaborator, 0);
     if (offer.frame !== undefined) {
       const whole = new Assembly(into.length, into);
       whole.add(decodeFrame(offer.frame));
@@ -200,7 +199,7 @@ export class Workbench {
       return;
     }
     await pullChunks({
-      request: (index) => this.#pull(collaborator, round.number, index),
+      request: (index, signal) => this.#pull(collaborator, round.number, index, signal),
       into,
       onBytes: (bytes) => this.#onBytes(collaborator, bytes),
       signal: round.closing.signal,
@@ -240,3 +239,6 @@ export class Workbench {
     await this.#aggregation.dispose?.();
   }
 }
+
+const notAsked = (round: Round, collaborator: string): FlError =>
+  new FlError("FL_STATE", { reason: `nothing was asked of ${collaborator} in round ${round.number}` });

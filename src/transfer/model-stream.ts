@@ -3,9 +3,11 @@
  *
  * D1 A stored model is a range of sequence numbers that holds exactly its frames; a frame says its own place, so the order
  *    within the range does not matter.
- * D2 Whoever listens gets the frames as they are published; what was missed is read from the stream, a window at a time.
+ * D2 Whoever listens gets the frames as they are published; a model of which any was missed is read from the stream, a
+ *    window at a time.
  * D3 Only models up to LIVE_BYTES are listened for: a fan-out has no back-pressure, and a reader that cannot keep up with
  *    more than the server's pending limit (64 MiB by default) would be cut off.
+ * D4 Once a read has ended, however it ended, nothing is written to the buffer it was lent.
  */
 import { FlError } from "../errors.ts";
 import type { Journal } from "../ports.ts";
@@ -61,18 +63,24 @@ export async function readModel(
   options: { into?: Uint8Array; signal?: AbortSignal | undefined } = {},
 ): Promise<Uint8Array | undefined> {
   const assembly = new Assembly(ref.bytes, options.into);
-  let gone = false;
+  let over = false;
   // Frames lie in the range in any order (D1), so places are asked for until all frames are here.
   let next = 0;
   const take = async (): Promise<void> => {
-    while (next < ref.chunks && !assembly.complete && !gone) {
+    while (next < ref.chunks && !over) {
       options.signal?.throwIfAborted();
       const stored = await journal.read(ref.seq + next++);
-      if (stored === undefined) gone = true;
+      options.signal?.throwIfAborted();
+      if (over) return; // D4
+      if (stored === undefined) over = true;
       else assembly.add(decodeFrame(stored.data));
     }
   };
-  await Promise.all(Array.from({ length: Math.min(WINDOW, ref.chunks) }, take));
+  try {
+    await Promise.all(Array.from({ length: Math.min(WINDOW, ref.chunks) }, take));
+  } finally {
+    over = true;
+  }
   return assembly.complete ? assembly.buffer : undefined;
 }
 
@@ -126,7 +134,7 @@ export class ModelFeed {
   }
 
   /**
-   * The model a round names, in this feed's buffer; the frames that came live are used, the others read from the stream.
+   * The model a round names, in this feed's buffer: as it came live if all of it did, else read from the stream (D2).
    * @returns undefined if the model is not kept any more (the round has moved on)
    */
   async fetch(ref: ModelRef, signal: AbortSignal): Promise<Float32Array | undefined> {

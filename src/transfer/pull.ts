@@ -7,6 +7,7 @@
  * X2 A lost or damaged chunk is asked for again; only TRIES failures of the same chunk end the transfer.
  * X3 A sender that is gone ends the transfer at once (FL_NO_RESPONDER); one that stalls, after STALL_MS without a byte.
  *    Liveness, not speed: a slow chunk counts from its own request, of which at most WINDOW queue behind each other.
+ * X4 Once the transfer has ended, however it ended, nothing is written to the buffer any more: it may be another's by then.
  */
 import { FlError } from "../errors.ts";
 import { Assembly } from "../tensor/assembly.ts";
@@ -18,8 +19,8 @@ const TRIES = 3;
 export const STALL_MS = 10_000;
 
 export type PullOptions = {
-  /** asks for one chunk; resolves to its frame */
-  request(index: number): Promise<Uint8Array>;
+  /** Asks for one chunk; resolves to its frame. `signal` aborts when the transfer has ended without it. */
+  request(index: number, signal: AbortSignal): Promise<Uint8Array>;
   /** where the bytes go; its length is the transfer's */
   into: Uint8Array;
   /** called with the bytes that have arrived so far */
@@ -30,15 +31,18 @@ export type PullOptions = {
 /** @throws FL_NO_RESPONDER, FL_TIMEOUT, FL_FRAME_MALFORMED, FL_FRAME_CHECKSUM, or the signal's reason */
 export async function pullChunks({ request, into, onBytes, signal }: PullOptions): Promise<void> {
   const parts = new Assembly(into.length, into);
+  const ended = new AbortController();
+  const over = signal === undefined ? ended.signal : AbortSignal.any([signal, ended.signal]);
   let arrived = 0;
   let next = 0;
   const take = async (): Promise<void> => {
     while (next < parts.count) {
       const index = next++;
       for (let tries = 1; ; tries++) {
-        signal?.throwIfAborted();
+        over.throwIfAborted();
         try {
-          const answer = await request(index);
+          const answer = await request(index, over);
+          over.throwIfAborted(); // X4
           // an empty answer: the sender lives but does not hold this buffer any more
           if (answer.length === 0)
             throw new FlError("FL_NO_RESPONDER", { reason: "the sender has let go of the buffer" });
@@ -50,7 +54,7 @@ export async function pullChunks({ request, into, onBytes, signal }: PullOptions
           break;
         } catch (e) {
           const again = e instanceof FlError && (e.code === "FL_TIMEOUT" || e.code === "FL_FRAME_CHECKSUM");
-          if (!again || tries === TRIES) throw e;
+          if (over.aborted || !again || tries === TRIES) throw e;
         }
       }
     }
@@ -59,6 +63,6 @@ export async function pullChunks({ request, into, onBytes, signal }: PullOptions
   try {
     await Promise.all(takers);
   } finally {
-    next = parts.count; // the first failure ends the others at their next chunk
+    ended.abort(); // the first failure ends the others
   }
 }

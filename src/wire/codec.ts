@@ -5,13 +5,15 @@
  * C2 A decoded value never aliases the network buffer, except `bin` fields of hot-path messages (`offer.frame`), which
  *    their handlers copy at once.
  */
-import { Packr } from "msgpackr";
+import { type Options, Packr } from "msgpackr";
 import type { z } from "zod";
 import { FlError } from "../errors.ts";
 import type { ContentType } from "../ports.ts";
 
-// Plain MessagePack: msgpackr's record extension and its undefined would not be readable in other languages.
-const packr = new Packr({ useRecords: false, encodeUndefinedAsNil: true });
+// Plain MessagePack: msgpackr's record extension and its undefined would not be readable in other languages. A field that
+// is undefined is left out, as JSON does; and the uint64 that other encoders choose for a time or a size is a number.
+const options = { useRecords: false, skipValues: [undefined], encodeUndefinedAsNil: true, int64AsType: "number" };
+const packr = new Packr(options as Options); // its types do not know skipValues
 
 export function encode(value: unknown, contentType: ContentType = "msgpack"): Uint8Array {
   // A copy of its own size: msgpackr returns a view of its pool, which the caller may still hold when the next is packed.

@@ -4,7 +4,8 @@
  * R1 A payload that does not fit its schema never reaches a handler: it is counted, logged, and a request is answered with
  *    the coded error.
  * R2 A handler that throws answers a request with its coded error.
- * R3 Open subjects are answered in the content type they were asked in.
+ * R3 Open subjects are answered in the content type they were asked in; an empty request, which a person sends, in JSON.
+ * R4 What is published is sent at most once: a bus that does not take it counts as a drop and never throws.
  */
 import { asFlError, type FlError } from "../errors.ts";
 import type { ContentType, Journal, Message, Ports, RequestOptions, Shelf, Table } from "../ports.ts";
@@ -37,7 +38,13 @@ export class Wire {
   }
 
   publish<S extends string, T>(s: Subject<S, T, never>, params: Rest<S>, payload: T): void {
-    this.ports.bus.publish(this.subject(s, params), encode(payload));
+    const subject = this.subject(s, params);
+    try {
+      this.ports.bus.publish(subject, encode(payload));
+    } catch (e) {
+      const err = asFlError(e);
+      this.ports.counters.drop(this.ports.log, err.code, { subject, err }); // R4
+    }
   }
 
   async request<S extends string, T, R>(
@@ -78,26 +85,34 @@ export class Wire {
     });
   }
 
-  /** Answers requests. `refusal` turns an error into the reply's own form (R1, R2). Returns what ends it. */
+  /**
+   * Answers requests. `refusal` turns an error into the reply's own form (R1, R2); it is told who asked, unless the subject
+   * itself was wrong. Returns what ends it.
+   */
   serve<S extends string, T, R>(
     s: Subject<S, T, R>,
     params: Partial<Rest<S>>,
     handler: (params: Record<Params<S>, string>, payload: T, message: Message) => Answer<NoInfer<R>>,
-    refusal: (error: FlError) => NoInfer<R>,
+    refusal: (error: FlError, params: Record<Params<S>, string> | undefined) => NoInfer<R>,
   ): () => void {
     const answer = (message: Message, value: R): void => {
-      if (s.reply === "frame") message.respond(value as Uint8Array);
-      else
-        message.respond(
-          encode(value, s.open ? message.contentType : "msgpack"),
-          s.open ? message.contentType : "msgpack",
-        );
+      if (s.reply === "frame") {
+        message.respond(value as Uint8Array);
+        return;
+      }
+      const asked = message.data.length === 0 ? "json" : message.contentType;
+      const contentType = s.open ? asked : "msgpack"; // R3
+      message.respond(encode(value, contentType), contentType);
     };
     return this.ports.bus.subscribe(this.wildcard(s, params), (message) => {
       const refuse = (e: unknown): void => {
         const error = asFlError(e);
         this.#refuse(message, error);
-        answer(message, refusal(error));
+        try {
+          answer(message, refusal(error, match(s.pattern, message.subject)));
+        } catch (again) {
+          this.#refuse(message, asFlError(again)); // the bus is gone, say: nobody is left to be told
+        }
       };
       try {
         // An empty request stands for an empty map: a bare `nats request` is enough for the queries without arguments.
@@ -106,7 +121,7 @@ export class Wire {
           ? decode(s.schema, encode({}), "msgpack", message.subject)
           : decode(s.schema, message.data, message.contentType, message.subject);
         const value = handler(this.#params(s, message), payload, message);
-        if (value instanceof Promise) value.then((v) => answer(message, v), refuse);
+        if (value instanceof Promise) value.then((v) => answer(message, v)).catch(refuse);
         else answer(message, value);
       } catch (e) {
         refuse(e);

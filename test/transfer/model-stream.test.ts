@@ -1,0 +1,214 @@
+import test from "ava";
+import { FlError } from "../../src/errors.ts";
+import type { Journal } from "../../src/ports.ts";
+import { CHUNK_BYTES } from "../../src/tensor/frame.ts";
+import { type Layout, layoutOf } from "../../src/tensor/layout.ts";
+import { bytesOf, LIVE_BYTES, ModelFeed, publishModel, readModel } from "../../src/transfer/model-stream.ts";
+import { WINDOW } from "../../src/transfer/pull.ts";
+import type { ModelRef } from "../../src/wire/messages.ts";
+import { subjects } from "../../src/wire/table.ts";
+import { Wire } from "../../src/wire/wire.ts";
+import { FED, quiet, testWorld } from "../support/ports.ts";
+
+const EXP = "e";
+const layoutOfLength = (length: number): Layout => layoutOf([{ name: "w", dtype: "f32", shape: [length] }]);
+const model = (length: number, round: number): Float32Array =>
+  Float32Array.from({ length }, (_, i) => Math.fround(Math.sin(i * 0.37 + round)));
+const LENGTH = (5 * CHUNK_BYTES) / 4 + 11; // six chunks
+const layout = layoutOfLength(LENGTH);
+const signal = new AbortController().signal;
+
+async function scene(lose: (subject: string) => boolean = () => false) {
+  const world = testWorld({ lose });
+  const wire = world.wire("aggregator");
+  const journal = await wire.journal("model", EXP);
+  const publish = (round: number, epoch = 1, values = model(LENGTH, round)): Promise<ModelRef> =>
+    publishModel(wire, journal, subjects.modelChunk, { exp: EXP, epoch, round }, bytesOf(values), layout.digest);
+  const ports = world.ports("collaborator");
+  const counted = countedReads(journal);
+  const feed = new ModelFeed(new Wire(ports, FED), counted.journal, EXP);
+  return { world, wire, journal, publish, feed, ports, counted };
+}
+
+/** The journal, and how many reads it sees: in all, and at once. */
+function countedReads(journal: Journal) {
+  const count = { all: 0, now: 0, most: 0 };
+  const counting: Journal = Object.create(journal, {
+    read: {
+      value: async (seq: number) => {
+        count.all++;
+        count.most = Math.max(count.most, ++count.now);
+        try {
+          await quiet(1);
+          return await journal.read(seq);
+        } finally {
+          count.now--;
+        }
+      },
+    },
+  });
+  return { journal: counting, count };
+}
+
+const equal = (a: Float32Array | undefined, b: Float32Array): boolean =>
+  a !== undefined && Buffer.compare(bytesOf(a), bytesOf(b)) === 0;
+
+test("a stored model is read back bit for bit, at most a window at a time (D1)", async (t) => {
+  const { publish, journal } = await scene();
+  await publish(1);
+  const values = model(LENGTH * 4, 2);
+  const ref = await publish(2, 1, values);
+  t.like(ref, { seq: 7, chunks: 21, bytes: values.byteLength, epoch: 1, round: 2 });
+  const { journal: counting, count } = countedReads(journal);
+  const back = await readModel(counting, ref);
+  t.is(Buffer.compare(back!, bytesOf(values)), 0);
+  t.is(count.most, WINDOW);
+  t.is(count.all, 21);
+});
+
+test("publishing the same model again stores nothing and names the same place: a crash in between costs nothing", async (t) => {
+  const { publish, journal } = await scene();
+  const first = await publish(1);
+  t.deepEqual(await publish(1), first);
+  t.is(await journal.read(first.seq + first.chunks), undefined);
+});
+
+test("another writer's frames in between are noticed (D1)", async (t) => {
+  const { wire, journal } = await scene();
+  let appended = 0;
+  const meddled: Journal = Object.create(journal, {
+    append: {
+      value: async (...args: Parameters<Journal["append"]>) => {
+        if (++appended === 3)
+          await journal.append(wire.subject(subjects.stateChunk, { exp: EXP, epoch: 9, round: 1 }), Uint8Array.of(1));
+        return journal.append(...args);
+      },
+    },
+  });
+  const place = { exp: EXP, epoch: 1, round: 1 };
+  await t.throwsAsync(
+    publishModel(wire, meddled, subjects.modelChunk, place, bytesOf(model(LENGTH, 1)), layout.digest),
+    {
+      code: "FL_FENCED",
+    },
+  );
+});
+
+test("what came live is used without reading the record, and equals the stored copy bit for bit (D2)", async (t) => {
+  const { publish, feed, journal, counted, ports } = await scene();
+  feed.listen(layout);
+  for (const round of [1, 2]) {
+    const ref = await publish(round);
+    await ports.bus.flush();
+    const live = await feed.fetch(ref, signal);
+    t.true(equal(live, model(LENGTH, round)));
+    t.is(Buffer.compare(bytesOf(live!), (await readModel(journal, ref))!), 0);
+    t.is(counted.count.all, 0);
+    feed.listen(layout);
+  }
+});
+
+test("a model of which any frame was missed live is repaired from the record, bit for bit (D2)", async (t) => {
+  for (const missing of [[0], [3], [5], [0, 1, 2, 3, 4, 5]]) {
+    let index = 0;
+    const { publish, feed, counted, ports } = await scene(
+      (subject) => /\.model\./.test(subject) && missing.includes(index++),
+    );
+    feed.listen(layout);
+    const ref = await publish(1);
+    await ports.bus.flush();
+    t.true(equal(await feed.fetch(ref, signal), model(LENGTH, 1)));
+    t.is(counted.count.all, 6);
+  }
+});
+
+test("whoever listened for one model and is told of another gets the one it is told of", async (t) => {
+  const { publish, feed, ports } = await scene();
+  const old = await publish(1);
+  feed.listen(layout);
+  await publish(2);
+  await ports.bus.flush();
+  t.true(equal(await feed.fetch(old, signal), model(LENGTH, 1)));
+  feed.listen(layout);
+  await publish(3, 1);
+  const owned = await publish(3, 2, model(LENGTH, 30)); // a restarted Aggregator's
+  await ports.bus.flush();
+  t.true(equal(await feed.fetch(owned, signal), model(LENGTH, 30)));
+});
+
+test("a damaged frame and a stranger's are counted, and the record serves", async (t) => {
+  const { publish, feed, ports, wire } = await scene();
+  feed.listen(layout);
+  const subject = wire.subject(subjects.modelChunk, { exp: EXP, epoch: 1, round: 1 });
+  wire.ports.bus.publish(subject, Uint8Array.of(1, 2, 3));
+  const ref = await publish(1);
+  await ports.bus.flush();
+  t.is(ports.counters.get("FL_FRAME_MALFORMED"), 1);
+  t.true(equal(await feed.fetch({ ...ref, seq: ref.seq + 1 }, signal), model(LENGTH, 1)));
+});
+
+test("a model that was purged is undefined, and the feed goes on", async (t) => {
+  const { publish, feed, journal, wire } = await scene();
+  const gone = await publish(1);
+  const kept = await publish(2);
+  await journal.purge(wire.wildcard(subjects.modelChunk, { exp: EXP }), kept.seq);
+  t.is(await readModel(journal, gone), undefined);
+  t.is(await feed.fetch(gone, signal), undefined);
+  t.is(await feed.fetch({ ...gone, seq: kept.seq - 1, chunks: 6 }, signal), undefined, "half of it is nothing");
+  t.true(equal(await feed.fetch(kept, signal), model(LENGTH, 2)));
+});
+
+test("models beyond LIVE_BYTES are never listened for (D3)", async (t) => {
+  const { feed, ports } = await scene();
+  let subscribed = 0;
+  const subscribe = ports.bus.subscribe.bind(ports.bus);
+  ports.bus.subscribe = (...args) => {
+    subscribed++;
+    return subscribe(...args);
+  };
+  feed.listen(undefined);
+  feed.listen(layoutOfLength(LIVE_BYTES / 4 + 1));
+  t.is(subscribed, 0);
+  feed.listen(layoutOfLength(LIVE_BYTES / 4));
+  feed.listen(layoutOfLength(LIVE_BYTES / 4));
+  t.is(subscribed, 1);
+});
+
+test("what is published while nobody listens does not touch the buffer that was handed out", async (t) => {
+  const { publish, feed, ports } = await scene();
+  feed.listen(layout);
+  const ref = await publish(1);
+  await ports.bus.flush();
+  const mine = await feed.fetch(ref, signal);
+  await publish(2);
+  await ports.bus.flush();
+  t.true(equal(mine, model(LENGTH, 1)));
+  feed.listen(layout);
+  feed.rest();
+  await publish(3);
+  await ports.bus.flush();
+  t.true(equal(mine, model(LENGTH, 1)));
+});
+
+test("a read that was called off writes nothing more, however late its answers come (D4)", async (t) => {
+  const { publish, journal } = await scene();
+  const ref = await publish(1);
+  const held: (() => void)[] = [];
+  const slow: Journal = Object.create(journal, {
+    read: {
+      value: async (seq: number) => {
+        await new Promise<void>((resolve) => held.push(resolve));
+        return journal.read(seq);
+      },
+    },
+  });
+  const stop = new AbortController();
+  const into = new Uint8Array(ref.bytes);
+  const reading = readModel(slow, ref, { into, signal: stop.signal });
+  t.is(held.length, 6);
+  stop.abort(new FlError("FL_STATE"));
+  for (const answer of held) answer();
+  await t.throwsAsync(reading, { code: "FL_STATE" });
+  await quiet(2);
+  t.true(into.every((b) => b === 0));
+});
