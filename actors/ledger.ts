@@ -52,9 +52,9 @@ export class Ledger {
       ...{ v: 1 as const, experiment: this.#exp, type, origin: this.#origin, round, at, detail },
       failure: failure ?? null,
     };
-    // a round opens and closes once; a collaborator may be lost again and again
+    // a round opens and closes once; a collaborator may be lost again and again, and a name be asked for by several
     const again = type.startsWith("collaborator.") || type.startsWith("update.") || type.startsWith("aggregator.");
-    const id = `${this.#exp}.${type}.${round}.${again ? `${detail.collaborator ?? ""}.${at}` : ""}`;
+    const id = `${this.#exp}.${type}.${round}.${again ? `${detail.collaborator ?? ""}.${at}` : (detail.seq ?? "")}`;
     this.#beside(this.#wire.append(subjects.event, this.#events, place, payload, id));
   }
 

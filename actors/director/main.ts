@@ -1,29 +1,19 @@
 /** The Director's process: the centre of a federation, for as long as it is let run. */
 import { type EventObject, fromCallback, fromPromise } from "xstate";
-import { z } from "zod";
 import { fromWire } from "../../src/errors.ts";
 import { host } from "../../src/host.ts";
 import { parsePlan, resolveQuorum } from "../../src/plan/plan.ts";
-import { shape } from "../../src/wire/messages.ts";
 import { buckets, consumers, shelves } from "../../src/wire/table.ts";
 import { childMachine } from "../child/machine.ts";
 import { Nursery } from "../child/nursery.ts";
-import { roleConfig, runRole } from "../entrypoint.ts";
+import { runRole } from "../entrypoint.ts";
+import { directorConfig } from "./config.ts";
 import { openDesk } from "./desk.ts";
 import { Envoys } from "./envoys.ts";
 import { type Ending, experimentMachine } from "./experiment.ts";
 import { type DirectorInput, directorMachine } from "./machine.ts";
 import { Records } from "./records.ts";
 import { admit } from "./submissions.ts";
-
-export const directorConfig = z.strictObject({
-  ...roleConfig.shape,
-  name: roleConfig.shape.name.default("director"),
-  periodMs: z.int().positive().default(10_000).describe("how often envoys send heartbeats, in milliseconds"),
-  limit: z.int().positive().default(1).describe("how many experiments run at the same time"),
-  sampleShape: shape.optional().describe("the federation's sample shape; by default the first shard's"),
-  targetShape: shape.optional().describe("the federation's target shape; by default the first shard's"),
-});
 
 runRole(directorConfig, "director", async ({ config, wire, ports, stop, ready }) => {
   const { name, limit, periodMs, sampleShape, targetShape } = config;

@@ -82,7 +82,8 @@ async function made(wire: Wire, records: Records, { owner, submission, seq, at }
     const failure = { role: "director" as const, name: "director", round: null, error: error.toJSON() };
     const failed = await records.make({ ...record, state: "failed", ended_at: at, failure });
     if (failed.seq === seq) {
-      await records.announce(record.name, { type: "experiment.failed", round: null, detail: {}, failure });
+      const detail = { owner, seq };
+      await records.announce(record.name, { type: "experiment.failed", round: null, detail, failure });
     }
     return failed;
   }

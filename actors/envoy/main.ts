@@ -1,6 +1,5 @@
 /** The Envoy's process: one shard, for as long as its owner lets it run. */
 import { type EventObject, fromCallback, fromPromise } from "xstate";
-import { z } from "zod";
 import type { FlError } from "../../src/errors.ts";
 import { asFlError, fromWire } from "../../src/errors.ts";
 import { host } from "../../src/host.ts";
@@ -9,18 +8,12 @@ import { buckets, subjects } from "../../src/wire/table.ts";
 import { childMachine } from "../child/machine.ts";
 import { Nursery } from "../child/nursery.ts";
 import { resolveMonitor } from "../device-monitor/resolve.ts";
-import { roleConfig, runRole } from "../entrypoint.ts";
+import { runRole } from "../entrypoint.ts";
+import { envoyConfig } from "./config.ts";
 import { type EnvoyEvent, type EnvoyInput, envoyMachine, type RunningState } from "./machine.ts";
-import { resolveShard, shardConfig } from "./shard.ts";
+import { resolveShard } from "./shard.ts";
 
 const REQUEST_MS = 5_000;
-
-export const envoyConfig = z.strictObject({
-  ...roleConfig.shape,
-  shard: shardConfig,
-  monitor: z.string().default("system").describe("device monitor: built-in name, module path or nats:<name>"),
-  backend: z.string().optional().describe("forces the engine's backend"),
-});
 
 runRole(envoyConfig, "envoy", async ({ config, wire, ports, stop, ready }) => {
   const { name: envoy, shard, monitor: use, backend } = config;

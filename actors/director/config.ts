@@ -1,0 +1,13 @@
+/** What a Director is told; the command line makes its options from it. */
+import { z } from "zod";
+import { shape } from "../../src/wire/messages.ts";
+import { roleConfig } from "../entrypoint.ts";
+
+export const directorConfig = z.strictObject({
+  ...roleConfig.shape,
+  name: roleConfig.shape.name.default("director"),
+  periodMs: z.int().positive().default(10_000).describe("how often envoys send heartbeats, in milliseconds"),
+  limit: z.int().positive().default(1).describe("how many experiments run at the same time"),
+  sampleShape: shape.optional().describe("the federation's sample shape; by default the first shard's"),
+  targetShape: shape.optional().describe("the federation's target shape; by default the first shard's"),
+});

@@ -1,0 +1,62 @@
+/**
+ * A model's weights, from wherever they lie: a safetensors object once the experiment has finished, the MODEL stream before.
+ *
+ * M1 The weights are whole or there are none: a model that the stream has dropped meanwhile is looked up again.
+ */
+import { FlError } from "../errors.ts";
+import { type Plan, parsePlan } from "../plan/plan.ts";
+import { type Layout, layoutOf } from "../tensor/layout.ts";
+import { parseSafetensors } from "../tensor/safetensors.ts";
+import { readModel } from "../transfer/model-stream.ts";
+import type { ExperimentRecord, Submission } from "../wire/messages.ts";
+import { buckets, shelves } from "../wire/table.ts";
+import type { Wire } from "../wire/wire.ts";
+
+/** the model of a round is dropped some rounds later: time for as many looks */
+const TRIES = 5;
+
+export type FetchedModel = {
+  readonly experiment: string;
+  readonly which: "best" | "last";
+  /** rounds of training that are in it */
+  readonly rounds: number;
+  readonly layout: Layout;
+  readonly values: Float32Array;
+  readonly plan: Plan;
+  /** of the workspace that says what the weights belong to */
+  readonly archive: Submission["archive"];
+};
+
+type Weights = Pick<FetchedModel, "rounds" | "layout" | "values">;
+
+/** @throws FL_STATE before there is one, FL_NOT_FOUND when it is not kept any more */
+export async function fetchModel(wire: Wire, record: ExperimentRecord, which: "best" | "last"): Promise<FetchedModel> {
+  const { name: experiment, submission, outcome } = record;
+  const weights =
+    outcome === null ? await streamed(wire, experiment, which) : await shelved(wire, outcome.objects[which]);
+  return { experiment, which, ...weights, plan: parsePlan(submission.plan), archive: submission.archive };
+}
+
+async function shelved(wire: Wire, object: string): Promise<Weights> {
+  const bytes = await (await wire.shelf(shelves.models)).get(object);
+  if (bytes === undefined) throw new FlError("FL_NOT_FOUND", { reason: `no model ${object} is stored`, object });
+  const { layout, values, metadata } = parseSafetensors(bytes);
+  return { layout, values, rounds: Number(metadata.rounds ?? 0) };
+}
+
+async function streamed(wire: Wire, experiment: string, which: "best" | "last"): Promise<Weights> {
+  const [rounds, journal] = await Promise.all([wire.table(buckets.rounds), wire.journal("model", experiment)]);
+  for (let tries = 0; tries < TRIES; tries++) {
+    const record = (await rounds.get({ exp: experiment }))?.value;
+    const best = record?.best ?? null;
+    const [ref, trained] = which === "best" ? [best?.model, best?.round] : [record?.model, record?.trained];
+    if (!record?.specs || !ref || trained === undefined) {
+      throw new FlError("FL_STATE", { reason: `experiment ${experiment} has no ${which} model yet`, experiment });
+    }
+    const bytes = await readModel(journal, ref);
+    if (bytes === undefined) continue; // M1
+    const values = new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4);
+    return { layout: layoutOf(record.specs), values, rounds: trained };
+  }
+  throw new FlError("FL_NOT_FOUND", { reason: `the ${which} model of ${experiment} is not kept any more`, experiment });
+}

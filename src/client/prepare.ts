@@ -1,0 +1,52 @@
+/**
+ * From a plan file and a workspace to something that can be submitted.
+ *
+ * Q1 Paths in the plan start from the plan file's folder; a path given by the caller is taken as it is.
+ * Q2 A rule of aggregation that the plan names by path travels with the workspace, under the name the plan gives it.
+ */
+import { basename, dirname, extname, resolve } from "node:path";
+import { FlError } from "../errors.ts";
+import { parsePlacement } from "../parts/placement.ts";
+import { loadPlan } from "../plan/load.ts";
+import { type Plan, parsePlan } from "../plan/plan.ts";
+import { bundleWorkspace } from "../workspace/bundle.ts";
+
+export type ExperimentSource = {
+  /** a YAML file … */
+  readonly planFile?: string | undefined;
+  /** … or the plan itself; with both, this one counts and the file says where paths start */
+  readonly plan?: Plan | Record<string, unknown> | undefined;
+  /** the workspace's source; @default the plan's `workspace` */
+  readonly workspace?: string | undefined;
+  /** @default the plan's name, or else the plan file's */
+  readonly name?: string | undefined;
+};
+
+export type PreparedExperiment = {
+  readonly name: string;
+  readonly plan: Plan;
+  readonly archive: Uint8Array;
+  /** SHA-256 of the archive */
+  readonly digest: string;
+};
+
+/** @throws FL_PLAN_INVALID, FL_WORKSPACE_INVALID, FL_PART_FAILED, FL_ARCHIVE_INVALID, FL_USAGE when there is no workspace or no name */
+export async function prepareExperiment(source: ExperimentSource): Promise<PreparedExperiment> {
+  const { planFile } = source;
+  if (source.plan === undefined && planFile === undefined)
+    throw new FlError("FL_USAGE", { reason: "a plan is needed" });
+  const plan = source.plan === undefined ? await loadPlan(planFile!) : parsePlan(source.plan);
+  const folder = planFile === undefined ? process.cwd() : dirname(resolve(planFile));
+  const workspace = source.workspace ?? (plan.workspace === undefined ? undefined : resolve(folder, plan.workspace)); // Q1
+  if (workspace === undefined) {
+    const reason = "neither the plan nor the caller says where the workspace is (workspace: ./workspace.ts)";
+    throw new FlError("FL_USAGE", { reason });
+  }
+  const name = source.name ?? plan.name ?? (planFile === undefined ? undefined : basename(planFile, extname(planFile)));
+  if (name === undefined) throw new FlError("FL_USAGE", { reason: "the experiment needs a name" });
+  const { use } = plan.aggregation;
+  const parts = parsePlacement(use).kind === "module" ? { [use]: resolve(folder, use) } : {}; // Q2
+  const { archive, digest } = await bundleWorkspace(workspace, { parts });
+  const { workspace: _, ...sent } = plan; // a path of this machine means nothing elsewhere
+  return { name, plan: sent, archive, digest };
+}

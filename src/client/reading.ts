@@ -1,0 +1,87 @@
+/**
+ * An experiment's metrics and events, from the first on.
+ *
+ * R1 What was stored when the read began is read, each message once and in order.
+ * R2 With `follow` it goes on until the experiment has ended and what was stored by then is read; without, it ends with R1.
+ * R3 An experiment's origins are its collaborators, its Aggregator and its Director: the newest message of each says how far
+ *    there is to read, as no journal tells where its end is for a filter.
+ */
+import type { Journal } from "../ports.ts";
+import { decode } from "../wire/codec.ts";
+import {
+  type Event,
+  type ExperimentRecord,
+  event as eventSchema,
+  type Metric,
+  metric as metricSchema,
+} from "../wire/messages.ts";
+import { type Subject, subjects } from "../wire/table.ts";
+import type { Wire } from "../wire/wire.ts";
+import { hasEnded, readRecord, untilEnded } from "./record.ts";
+
+export type ReadOptions = { readonly follow?: boolean | undefined; readonly signal?: AbortSignal | undefined };
+
+type Origin = "fl.v1.{fed}.exp.{exp}.metric.{origin}" | "fl.v1.{fed}.exp.{exp}.event.{origin}";
+
+export const readMetrics = (wire: Wire, exp: string, options?: ReadOptions): AsyncIterable<Metric> =>
+  reading(wire, exp, { subject: subjects.metric, schema: metricSchema, journal: "metrics" }, options);
+
+export const readEvents = (wire: Wire, exp: string, options?: ReadOptions): AsyncIterable<Event> =>
+  reading(wire, exp, { subject: subjects.event, schema: eventSchema, journal: "events" }, options);
+
+type Source<T> = {
+  readonly subject: Subject<Origin, T, never>;
+  readonly schema: Subject<Origin, T, never>["schema"];
+  readonly journal: "metrics" | "events";
+};
+
+async function* reading<T>(
+  wire: Wire,
+  exp: string,
+  { subject, schema, journal: which }: Source<T>,
+  { follow = false, signal }: ReadOptions = {},
+): AsyncGenerator<T> {
+  const record = await readRecord(wire, exp);
+  const journal = await wire.journal(which);
+  const scope = new AbortController();
+  const signals = [scope.signal, ...(signal === undefined ? [] : [signal])];
+  const until = AbortSignal.any(signals);
+  const end = ({ collaborators }: ExperimentRecord): Promise<number> =>
+    newest(journal, (origin) => wire.subject(subject, { exp, origin }), collaborators); // R3
+  let last = Number.POSITIVE_INFINITY;
+  let at = 0;
+  let failure: unknown;
+  const bounded = async (to: Promise<ExperimentRecord>): Promise<void> => {
+    last = await end(await to);
+    if (at >= last) scope.abort(); // the reader waits for what will not come
+  };
+  const bounding = bounded(follow && !hasEnded(record) ? untilEnded(wire, exp, until) : Promise.resolve(record)).catch(
+    (e) => {
+      if (!until.aborted) failure = e;
+      scope.abort();
+    },
+  );
+  try {
+    const filter = wire.wildcard(subject, { exp });
+    for await (const message of journal.follow({ filter, from: 0, signal: until })) {
+      at = message.seq;
+      yield decode(schema, message.data, message.contentType, message.subject);
+      if (at >= last) break;
+    }
+    if (failure !== undefined) throw failure;
+    signal?.throwIfAborted();
+  } finally {
+    scope.abort();
+    await bounding;
+  }
+}
+
+async function newest(
+  journal: Journal,
+  subjectOf: (origin: string) => string,
+  collaborators: readonly string[],
+): Promise<number> {
+  const origins = [...collaborators, "aggregator", "director"];
+  const lasts = await Promise.all(origins.map((origin) => journal.last(subjectOf(origin))));
+  return Math.max(0, ...lasts.map((message) => message?.seq ?? 0));
+}

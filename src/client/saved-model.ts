@@ -1,0 +1,60 @@
+/**
+ * A fetched model as files: model.safetensors for any tool, and TensorFlow.js's model.json and weights.bin.
+ *
+ * S1 The workspace says what the weights belong to, so its archive is opened here as at any collaborator: whoever saves a
+ *    model runs the code of whoever submitted it. The folder it is opened in is gone afterwards.
+ */
+import { mkdir, mkdtemp, rename, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { tfjsEngine } from "../engine/tfjs.ts";
+import { FlError } from "../errors.ts";
+import { sameLayout } from "../tensor/layout.ts";
+import { writeSafetensors } from "../tensor/safetensors.ts";
+import { buckets, shelves } from "../wire/table.ts";
+import type { Wire } from "../wire/wire.ts";
+import { checkExperiment } from "../workspace/define.ts";
+import { importWorkspace, openArchive } from "../workspace/open.ts";
+import type { FetchedModel } from "./model.ts";
+
+export type SavedModel = { readonly dir: string; readonly files: readonly string[] };
+
+/** Writes the files into `dir`, which is made. @throws FL_NOT_FOUND, FL_DIGEST_MISMATCH, FL_WORKSPACE_INVALID, FL_LAYOUT_MISMATCH */
+export async function saveModel(wire: Wire, model: FetchedModel, dir: string): Promise<SavedModel> {
+  const { experiment, which, rounds, layout, values, plan, archive } = model;
+  const folder = resolve(dir);
+  await mkdir(folder, { recursive: true });
+  const safetensors = join(folder, "model.safetensors");
+  const metadata = { experiment, which, rounds: String(rounds) };
+  await writeFile(`${safetensors}.part`, writeSafetensors(layout, values, metadata));
+  await rename(`${safetensors}.part`, safetensors);
+
+  const bytes = await (await wire.shelf(shelves.archives)).get(archive.object);
+  if (bytes === undefined) throw new FlError("FL_NOT_FOUND", { reason: `no archive ${archive.object} is stored` });
+  const root = await mkdtemp(join(tmpdir(), "entente-model-"));
+  try {
+    const opened = await openArchive(bytes, archive.digest, join(root, "workspace"));
+    const definition = checkExperiment(await importWorkspace(opened.dir));
+    const engine = await tfjsEngine();
+    const trainer = await engine.open(definition, { seed: plan.seed, ...(await shapes(wire)) });
+    try {
+      sameLayout(trainer.layout, layout);
+      trainer.write(values);
+      await trainer.save(folder);
+    } finally {
+      trainer.dispose();
+    }
+  } finally {
+    await rm(root, { recursive: true, force: true });
+  }
+  return { dir: folder, files: ["model.json", "weights.bin", "model.safetensors"].map((file) => join(folder, file)) };
+}
+
+/** All shards of a federation have the same; the workspace's model is built for them. */
+async function shapes(wire: Wire): Promise<{ sampleShape: readonly number[]; targetShape: readonly number[] }> {
+  const [row] = await (await wire.table(buckets.envoys)).all();
+  if (row === undefined) {
+    throw new FlError("FL_NOT_FOUND", { reason: "no envoy has registered, so the shapes of the data are not known" });
+  }
+  return { sampleShape: row.value.sample_shape, targetShape: row.value.target_shape };
+}

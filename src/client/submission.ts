@@ -1,0 +1,60 @@
+/**
+ * Submitting: the archive under its digest, then the submission, then what the Director says to it.
+ *
+ * S1 Once `stored` the experiment will run, whatever happens to this program or to any Director (law L1).
+ * S2 The Director's answer is known by the submission's place in its stream: two submissions of one name are told apart.
+ */
+import { randomUUID } from "node:crypto";
+import { type FlError, fromWire } from "../errors.ts";
+import { decode } from "../wire/codec.ts";
+import { event as eventSchema, type Submission } from "../wire/messages.ts";
+import { shelves, subjects } from "../wire/table.ts";
+import { token } from "../wire/template.ts";
+import type { Federation } from "./federation.ts";
+import type { PreparedExperiment } from "./prepare.ts";
+
+/** how long a Director that answers may take over a submission before we stop waiting; it is stored all the same */
+const VERDICT_MS = 15_000;
+
+export type Submitted = {
+  readonly experiment: string;
+  /** its place in the stream of submissions */
+  readonly seq: number;
+  /** `stored`: no Director has said anything yet; it will be taken when one runs */
+  readonly state: "accepted" | "refused" | "stored";
+  /** why it was refused */
+  readonly error?: FlError;
+};
+
+/** @throws FL_SUBJECT_TOKEN for a name that is not one token; the signal's reason */
+export async function submit(
+  federation: Federation,
+  { name, plan, archive, digest }: PreparedExperiment,
+  signal?: AbortSignal,
+): Promise<Submitted> {
+  const { wire } = federation;
+  const experiment = token(name, "experiment");
+  const [submissions, events, archives] = await Promise.all([
+    wire.journal("submissions"),
+    wire.journal("events"),
+    wire.shelf(shelves.archives),
+  ]);
+  await archives.put(digest, archive);
+  signal?.throwIfAborted();
+  const payload: Submission = { v: 1, name: experiment, plan, archive: { object: digest, digest } };
+  const seq = await wire.append(subjects.submit, submissions, { owner: federation.name }, payload, randomUUID());
+  const stored = { experiment, seq, state: "stored" } as const;
+  if (!(await federation.directed())) return stored;
+
+  const scope = AbortSignal.any([AbortSignal.timeout(VERDICT_MS), ...(signal === undefined ? [] : [signal])]);
+  const filter = wire.subject(subjects.event, { exp: experiment, origin: "director" });
+  for await (const message of events.follow({ filter, from: 0, signal: scope })) {
+    const said = decode(eventSchema, message.data, message.contentType, message.subject);
+    if (said.detail.seq !== seq) continue; // S2
+    if (said.type === "experiment.accepted") return { ...stored, state: "accepted" };
+    const refused = said.type === "experiment.refused" || said.type === "experiment.failed";
+    if (refused && said.failure !== null) return { ...stored, state: "refused", error: fromWire(said.failure.error) };
+  }
+  signal?.throwIfAborted();
+  return stored;
+}
