@@ -3,6 +3,7 @@
  * machine, and as progress for whoever looks.
  *
  * I1 Every offer is answered with its verdict; what was not accepted is counted and logged (law L7).
+ * I2 An offer that does not decode is a refused one: its collaborator makes no better, so the round must not wait for it.
  */
 import type { WireError } from "../../src/errors.ts";
 import type { RoundRecord, Verdict } from "../../src/wire/messages.ts";
@@ -62,7 +63,12 @@ export function intake({ wire, exp, bench, peers, input, sendBack, open }: Intak
         judged(collaborator, offer.round, verdict);
         return verdict;
       },
-      (error): Verdict => ({ verdict: "refused", error: error.toJSON() }),
+      (error, asked): Verdict => {
+        const verdict: Verdict = { verdict: "refused", error: error.toJSON() };
+        const round = open()?.round;
+        if (asked !== undefined && round !== undefined) judged(asked.collaborator, round, verdict); // I2
+        return verdict;
+      },
     ),
     wire.serve(
       subjects.taskFailed,

@@ -54,7 +54,7 @@ type Context = AggregatorInput & {
   failure: Failure | null;
 };
 
-export type Recovered = { checkpoint: Checkpoint; ended: Outcome | null };
+export type Recovered = { checkpoint: Checkpoint; ended: Exclude<AggregatorOutput, { state: "left" }> | null };
 export type Opened = { expected: readonly string[]; deadlineMs: number | null };
 export type Closed = { checkpoint: Checkpoint; contributors: readonly string[]; stop: boolean };
 
@@ -117,10 +117,15 @@ export const aggregatorMachine = setup({
         p,
       ],
     }),
+    /** The record says that the experiment has ended already. */
+    takeEnd: assign((_, { ended }: { ended: Recovered["ended"] }): Partial<Context> => {
+      if (ended?.state === "finished") return { outcome: ended.outcome };
+      return ended?.state === "failed" ? { failure: ended.failure } : { ended: "cancelled" };
+    }),
     failWith: assign({ failure: ({ context }, p: { error: unknown }) => failureOf(context, p.error) }),
     failForQuorum: assign({
       failure: ({ context }): Failure => {
-        const cause = context.failed[0];
+        const cause = context.failed.find((f) => context.expected.includes(f.collaborator));
         const missing = context.expected.filter((c) => !context.accepted.includes(c));
         const detail = { accepted: context.accepted.length, quorum: context.quorum, missing };
         if (cause === undefined) return failureOf(context, new FlError("FL_NO_QUORUM", detail));
@@ -138,16 +143,18 @@ export const aggregatorMachine = setup({
       context.expected.every((c) => context.accepted.includes(c) || context.failed.some((f) => f.collaborator === c)) &&
       context.accepted.length >= needed(context),
     quorumIsLost: ({ context }) => {
-      const possible = context.expected.filter((c) => !context.failed.some((f) => f.collaborator === c));
-      return possible.length < needed(context);
+      const hopeless = (c: string): boolean =>
+        context.failed.some((f) => f.collaborator === c) && !context.accepted.includes(c); // what is in stays in
+      return context.expected.filter((c) => !hopeless(c)).length < needed(context);
     },
     initialIsLost: ({ context }) =>
       context.checkpoint.round === 0 &&
-      context.failed.length < context.collaborators.length &&
+      !context.collaborators.every((c) => context.failed.some((f) => f.collaborator === c)) &&
       context.expected.every((c) => context.failed.some((f) => f.collaborator === c)),
     quorumIsIn: ({ context }) => context.accepted.length >= needed(context),
     hasDeadline: ({ context }) => context.deadlineMs !== null,
-    isThisRound: ({ context }, p: { round: number }) => p.round === context.checkpoint.round,
+    concernsThisRound: ({ context }, p: { collaborator: string; round: number }) =>
+      p.round === context.checkpoint.round && context.collaborators.includes(p.collaborator),
     isOver: ({ context }) => context.checkpoint.round > context.rounds + (context.rates ? 1 : 0),
   },
   delays: { deadline: ({ context }) => context.deadlineMs ?? NEVER_MS },
@@ -210,9 +217,19 @@ export const aggregatorMachine = setup({
             input: ({ context }) => context,
             onDone: [
               {
-                guard: ({ event }) => event.output.ended !== null,
+                guard: ({ event }) => event.output.ended?.state === "finished",
                 target: "#aggregator.finished",
-                actions: assign({ outcome: ({ event }) => event.output.ended }),
+                actions: { type: "takeEnd", params: ({ event }) => ({ ended: event.output.ended }) },
+              },
+              {
+                guard: ({ event }) => event.output.ended?.state === "failed",
+                target: "#aggregator.failed",
+                actions: { type: "takeEnd", params: ({ event }) => ({ ended: event.output.ended }) },
+              },
+              {
+                guard: ({ event }) => event.output.ended?.state === "cancelled",
+                target: "#aggregator.cancelled",
+                actions: { type: "takeEnd", params: ({ event }) => ({ ended: event.output.ended }) },
               },
               { target: "opening", actions: assign({ checkpoint: ({ event }) => event.output.checkpoint }) },
             ],
@@ -251,7 +268,10 @@ export const aggregatorMachine = setup({
               actions: { type: "accept", params: ({ event }) => ({ collaborator: event.collaborator }) },
             },
             "collaborator.failed": {
-              guard: { type: "isThisRound", params: ({ event }) => ({ round: event.round }) },
+              guard: {
+                type: "concernsThisRound",
+                params: ({ event }) => ({ collaborator: event.collaborator, round: event.round }),
+              },
               actions: [
                 {
                   type: "keepFailure",
@@ -279,7 +299,10 @@ export const aggregatorMachine = setup({
               actions: { type: "accept", params: ({ event }) => ({ collaborator: event.collaborator }) },
             },
             "collaborator.failed": {
-              guard: { type: "isThisRound", params: ({ event }) => ({ round: event.round }) },
+              guard: {
+                type: "concernsThisRound",
+                params: ({ event }) => ({ collaborator: event.collaborator, round: event.round }),
+              },
               actions: [
                 {
                   type: "keepFailure",
@@ -364,7 +387,7 @@ export const aggregatorMachine = setup({
         onDone: "cancelled",
         onError: "cancelled",
       },
-      on: { leave: "left" },
+      on: { leave: { target: "left", actions: assign({ ended: "left" }) } },
     },
     finished: { type: "final" },
     failed: { type: "final" },

@@ -9,7 +9,7 @@ import { resolveAggregation } from "../aggregation/resolve.ts";
 import { roleConfig, runRole } from "../entrypoint.ts";
 import { openSubmitted } from "../submitted.ts";
 import { aggregatorMachine } from "./machine.ts";
-import { AggregatorServices } from "./services.ts";
+import { AggregatorServices, isMendable } from "./services.ts";
 
 const config = z.strictObject({ ...roleConfig.shape });
 
@@ -45,14 +45,10 @@ runRole(config, "aggregator", async ({ config: { name }, wire, ports, stop, read
     ready();
     const output = await hosted.done;
     await services.ledger.settle();
-    // a successor owns the experiment now: not a failure of the experiment
-    if (output.state === "failed" && mended.has(output.failure.error.code)) throw fromWire(output.failure.error);
+    if (output.state === "failed" && isMendable(output.failure)) throw fromWire(output.failure.error);
     return output;
   } finally {
     await services.dispose();
     await opened?.close();
   }
 });
-
-/** Failures of this process, not of the experiment: its successor goes on from the record. */
-const mended = new Set<string>(["FL_FENCED", "FL_PART_LOST"]);

@@ -3,6 +3,7 @@
  * path and some rounds at a time, as a purge costs the server more than a small round does.
  *
  * K1 What the newest record names is never purged. Purging is idempotent and may stop anywhere.
+ * K2 Models and states of the same round lie on different subjects: a stale one does not take the other with it.
  */
 import type { Journal } from "../../src/ports.ts";
 import type { ModelRef } from "../../src/wire/messages.ts";
@@ -12,12 +13,20 @@ import type { Wire } from "../../src/wire/wire.ts";
 const EVERY_ROUNDS = 16;
 const EVERY_BYTES = 128 * 2 ** 20;
 
+/** What a checkpoint names. */
+export type Kept = {
+  readonly model: ModelRef | null;
+  readonly best: ModelRef | null;
+  readonly state: ModelRef | null;
+};
+type Shelved = { readonly ref: ModelRef; readonly subject: typeof subjects.modelChunk | typeof subjects.stateChunk };
+
 export class Shelving {
   readonly #wire: Wire;
   readonly #models: Journal;
   readonly #exp: string;
   /** stored and not purged yet, by sequence number */
-  #stored = new Map<number, ModelRef>();
+  #stored = new Map<number, Shelved>();
   #rounds = 0;
   #bytes = 0;
   #running: Promise<void> | undefined;
@@ -28,16 +37,18 @@ export class Shelving {
     this.#exp = exp;
   }
 
-  /** A record that names `refs` has been written. */
-  keep(refs: readonly (ModelRef | null)[]): void {
-    const kept = new Map(refs.filter((r) => r !== null).map((r) => [r.seq, r]));
-    for (const [seq, ref] of kept) {
-      if (!this.#stored.has(seq)) this.#bytes += ref.bytes;
-      this.#stored.set(seq, ref);
+  /** A record that names these has been written. */
+  keep({ model, best, state }: Kept): void {
+    const kept = new Map<number, Shelved>();
+    for (const ref of [model, best]) if (ref !== null) kept.set(ref.seq, { ref, subject: subjects.modelChunk });
+    if (state !== null) kept.set(state.seq, { ref: state, subject: subjects.stateChunk });
+    for (const [seq, shelved] of kept) {
+      if (!this.#stored.has(seq)) this.#bytes += shelved.ref.bytes;
+      this.#stored.set(seq, shelved);
     }
     this.#rounds++;
     if (this.#running || (this.#rounds < EVERY_ROUNDS && this.#bytes < EVERY_BYTES)) return;
-    const old = [...this.#stored.values()].filter((r) => !kept.has(r.seq));
+    const old = [...this.#stored.values()].filter((s) => !kept.has(s.ref.seq));
     this.#stored = kept;
     this.#rounds = 0;
     this.#bytes = 0;
@@ -49,13 +60,15 @@ export class Shelving {
   }
 
   /** `old` one by one, as the best model may lie before them; and what an earlier process left before `oldest`. */
-  async #purge(old: readonly ModelRef[], oldest: number): Promise<void> {
+  async #purge(old: readonly Shelved[], oldest: number): Promise<void> {
     for (const subject of [subjects.modelChunk, subjects.stateChunk]) {
-      const all = this.#wire.wildcard(subject, { exp: this.#exp });
+      const all = this.#wire.wildcard(subject as typeof subjects.modelChunk, { exp: this.#exp });
       if (Number.isFinite(oldest)) await this.#models.purge(all, oldest);
-      for (const { seq, epoch, round } of old) {
-        if (seq > oldest) await this.#models.purge(this.#wire.subject(subject, { exp: this.#exp, epoch, round }));
-      }
+    }
+    for (const { ref, subject } of old) {
+      const { seq, epoch, round } = ref;
+      const place = { exp: this.#exp, epoch, round };
+      if (seq > oldest) await this.#models.purge(this.#wire.subject(subject as typeof subjects.modelChunk, place)); // K2
     }
   }
 }

@@ -3,7 +3,8 @@
  *
  *   preparing → following { waiting · working → offering → waiting · working → reporting → waiting } → ended
  *
- * C1 Only the record's present value counts: a newer round ends whatever an older one had under way (law L3).
+ * C1 Only the record's present value counts: a newer round ends whatever an older one had under way (law L3), and so does
+ *    a record of the same round that asks this collaborator for the first time, or no more (round 0 goes on to another).
  * C2 An update is kept until the round moves on. A new epoch of the same round is a restarted Aggregator, which asks for it
  *    again: it is offered again, not trained again.
  * C3 A task that fails ends this round here, not the process: the Aggregator is told and the next round is tried.
@@ -20,15 +21,26 @@ export type Place = { readonly epoch: number; readonly round: number };
 
 type Context = CollaboratorInput & {
   place: Place;
+  /** the record of `place` asks something of this collaborator */
+  asked: boolean;
   /** the round's update is ready and kept */
   ready: boolean;
   taskError: WireError | null;
   failure: WireError | null;
+  /** how it ends if not with a failure */
+  ended: "ended" | "left";
 };
 
 export type CollaboratorEvent = { type: "round.seen"; place: Place; asked: boolean; over: boolean } | { type: "leave" };
 
 export type CollaboratorOutput = { state: "ended" | "left" } | { state: "failed"; error: WireError };
+
+type Seen = { readonly place: Place; readonly asked: boolean };
+
+/** What is asked here and now is something else than before. */
+const isNew = ({ place, asked }: Context, seen: Seen): boolean =>
+  seen.place.round > place.round ||
+  (seen.place.round === place.round && seen.place.epoch >= place.epoch && seen.asked !== asked);
 
 export const collaboratorMachine = setup({
   types: {} as {
@@ -52,11 +64,17 @@ export const collaboratorMachine = setup({
   },
   actions: {
     see: assign({ place: (_, p: { place: Place }) => p.place }),
-    begin: assign({ place: (_, p: { place: Place }) => p.place, ready: false, taskError: null }),
+    begin: assign({
+      place: (_, p: Seen) => p.place,
+      asked: (_, p) => p.asked,
+      ready: false,
+      taskError: null,
+    }),
     failWith: assign({ failure: (_, p: { error: unknown }) => asFlError(p.error).toJSON() }),
   },
   guards: {
-    isNewRound: ({ context }, p: { place: Place }) => p.place.round > context.place.round,
+    isNew: ({ context }, p: Seen) => isNew(context, p),
+    isNewWork: ({ context }, p: Seen) => p.asked && isNew(context, p),
     isNewEpoch: ({ context }, p: { place: Place }) =>
       p.place.round === context.place.round && p.place.epoch > context.place.epoch,
     isKept: ({ context }, p: { place: Place }) =>
@@ -69,12 +87,14 @@ export const collaboratorMachine = setup({
   context: ({ input }) => ({
     ...input,
     place: { epoch: 0, round: -1 },
+    asked: false,
     ready: false,
     taskError: null,
     failure: null,
+    ended: "ended",
   }),
   initial: "preparing",
-  on: { leave: ".left" },
+  on: { leave: { target: ".left", actions: assign({ ended: "left" }) } },
   states: {
     preparing: {
       invoke: {
@@ -105,15 +125,14 @@ export const collaboratorMachine = setup({
         "round.seen": [
           { guard: ({ event }) => event.over, target: "ended" },
           {
-            guard: ({ context, event }) => event.place.round > context.place.round && !event.asked,
-            target: ".waiting",
-            actions: { type: "begin", params: ({ event }) => ({ place: event.place }) },
+            guard: { type: "isNewWork", params: ({ event }) => ({ place: event.place, asked: event.asked }) },
+            target: ".working", // C1
+            actions: { type: "begin", params: ({ event }) => ({ place: event.place, asked: event.asked }) },
           },
           {
-            guard: { type: "isNewRound", params: ({ event }) => ({ place: event.place }) },
-            target: ".working", // C1
-            reenter: false,
-            actions: { type: "begin", params: ({ event }) => ({ place: event.place }) },
+            guard: { type: "isNew", params: ({ event }) => ({ place: event.place, asked: event.asked }) },
+            target: ".waiting",
+            actions: { type: "begin", params: ({ event }) => ({ place: event.place, asked: event.asked }) },
           },
           {
             guard: { type: "isKept", params: ({ event }) => ({ place: event.place }) },
@@ -176,8 +195,6 @@ export const collaboratorMachine = setup({
     failed: { type: "final" },
     left: { type: "final" },
   },
-  output: ({ context, event }): CollaboratorOutput => {
-    if (context.failure !== null) return { state: "failed", error: context.failure };
-    return { state: (event as { type: string }).type === "leave" ? "left" : "ended" };
-  },
+  output: ({ context }): CollaboratorOutput =>
+    context.failure === null ? { state: context.ended } : { state: "failed", error: context.failure },
 });

@@ -4,7 +4,9 @@
  * V1 The update stays in one buffer until the next round's work begins; whoever pulls a chunk of another round gets none.
  * V2 Offering goes on until there is a verdict: it is idempotent by (experiment, round, collaborator), and nothing but a
  *    verdict or a newer record ends it.
- * V3 It listens for the next model from before its offer on, as the model may be out before the verdict is here.
+ * V3 Work is done one at a time: what an older round had under way ends, and only then the newer one touches the trainer.
+ *    What ends that way leaves nothing behind.
+ * V4 It listens for the next model from before its offer on, as the model may be out before the verdict is here.
  */
 import { setTimeout as pause } from "node:timers/promises";
 import { type EventObject, fromCallback, fromPromise } from "xstate";
@@ -53,6 +55,7 @@ export class CollaboratorServices {
   #record: RoundRecord | undefined;
   #values = new Float32Array(0);
   #update: Update | undefined;
+  #working: Promise<unknown> = Promise.resolve();
   #alive: Alive = { round: 0, doing: "preparing", done: 0, total: 0 };
   #changed = (): void => {};
 
@@ -80,7 +83,7 @@ export class CollaboratorServices {
     }),
     rounds: fromCallback<EventObject, CollaboratorInput>(({ sendBack }) => this.#rounds(sendBack)),
     pulse: fromCallback<EventObject, CollaboratorInput>(() => this.#pulse()),
-    work: fromPromise<void, Place>(({ input, signal }) => this.#work(input, signal)),
+    work: fromPromise<void, Place>(({ input, signal }) => this.#next(input, signal)),
     offer: fromPromise<void, Place>(({ input, signal }) => this.#offer(input, signal)),
     report: fromPromise<void, Place & { error: WireError }>(({ input, signal }) => this.#report(input, signal)),
   };
@@ -148,14 +151,28 @@ export class CollaboratorServices {
     this.#changed();
   }
 
-  async #work({ round }: Place, signal: AbortSignal): Promise<void> {
-    const { trainer, data } = this.#prepared!;
-    const record = this.#record!;
+  /** V3 */
+  #next({ round }: Place, signal: AbortSignal): Promise<void> {
     this.#update = undefined; // V1
+    const record = this.#record!;
+    const before = this.#working;
+    const work = async (): Promise<void> => {
+      await before.catch(() => {}); // it has had its say
+      signal.throwIfAborted();
+      const update = await this.#work(record, round, signal);
+      signal.throwIfAborted();
+      this.#update = update;
+    };
+    const working = work();
+    this.#working = working;
+    return working;
+  }
+
+  async #work(record: RoundRecord, round: number, signal: AbortSignal): Promise<Update> {
+    const { trainer, data } = this.#prepared!;
     if (round === 0) {
       trainer.read(this.#values);
-      this.#update = { round, weight: 1, metrics: [], bytes: bytesOf(this.#values) };
-      return;
+      return { round, weight: 1, metrics: [], bytes: bytesOf(this.#values) };
     }
     this.#doing("fetching");
     sameLayout(layoutOf(record.specs ?? []), trainer.layout);
@@ -175,7 +192,7 @@ export class CollaboratorServices {
       progress: (label, done, total) => this.#doing(label, done, total),
       measured: (label, values) => this.#ledger.metrics(round, label, values),
     });
-    this.#update = { round, weight, metrics, bytes: trained ? bytesOf(this.#values) : new Uint8Array(0) };
+    return { round, weight, metrics, bytes: trained ? bytesOf(this.#values) : new Uint8Array(0) };
   }
 
   async #offer({ epoch, round }: Place, signal: AbortSignal): Promise<void> {
@@ -183,7 +200,7 @@ export class CollaboratorServices {
     if (update?.round !== round) throw new FlError("FL_STATE", { reason: `there is no update of round ${round}` });
     const { layout } = this.#prepared!.trainer;
     this.#doing("offering");
-    this.#feed.listen(layout); // V3
+    this.#feed.listen(layout); // V4
     const { weight, metrics, bytes } = update;
     const offer = {
       round,

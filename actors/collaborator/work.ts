@@ -53,6 +53,7 @@ export async function runTasks(job: Job): Promise<{ metrics: MetricsOfTask[]; we
       signal,
       progress: (done, total) => job.progress(label, done, total),
     });
+    signal.throwIfAborted(); // a task may have run on; what it gave belongs to nobody
     if (aside && rates) trainer.write(update); // K2
     if (!rates) {
       trained = true;

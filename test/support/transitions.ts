@@ -5,7 +5,7 @@
  */
 import { type AnyStateMachine, type InputFrom, initialTransition, type SnapshotFrom, transition } from "xstate";
 
-export type Sent = { readonly type: string };
+export type Sent = { readonly type: string; readonly [field: string]: unknown };
 
 export const done = (id: string, output: unknown = undefined) => ({
   type: `xstate.done.actor.${id}`,
