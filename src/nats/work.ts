@@ -6,6 +6,8 @@
  *    every WORKING_MS, so that ACK_WAIT_MS only runs out when the worker is gone.
  * D3 A rejected message comes again after RETRY_MS; others are handled meanwhile.
  * D4 After a reconnect the worker asks again at once; what it asked the old connection is void.
+ * D5 Acknowledgements are on their way while the next message is handled. A killed server may lose the last of them and
+ *    deliver again; what this worker has done it then acknowledges again and does not do again.
  */
 import { AckPolicy, type ConsumerConfig, DeliverPolicy } from "@nats-io/jetstream";
 import { createInbox, type Msg, nanos, type Subscription } from "@nats-io/transport-node";
@@ -21,6 +23,7 @@ const RETRY_MS = 1_000;
 const PULL_MS = 30_000;
 const PAUSE_MS = 200;
 const ACK_TIMEOUT_MS = 2_000;
+const REMEMBERED = 10_000;
 
 const ACKNOWLEDGED = Buffer.from("+ACK");
 const WORKING = Buffer.from("+WPI");
@@ -46,58 +49,78 @@ export async function work(
   };
   const make = (): Promise<unknown> =>
     link.api(`CONSUMER.DURABLE.CREATE.${stream}.${durable}`, { stream_name: stream, config });
+  const doer = new Doer(link, durable, handler);
   let taker: Taker | undefined;
   try {
     await retried(link, `work ${durable}`, make, signal);
     taker = new Taker(link, `$JS.API.CONSUMER.MSG.NEXT.${stream}.${durable}`, signal);
     while (!signal.aborted) {
       const taken = await taker.next();
+      if (link.closed) throw new FlError("FL_CLOSED", { durable });
       if (taken === "missing") await retried(link, `work ${durable}`, make, signal);
-      else if (taken !== "nothing") await handle(link, options, taken, handler);
+      else if (taken !== "nothing") await doer.handle(taken);
     }
   } catch (e) {
     if (!signal.aborted) throw e;
   } finally {
-    await taker?.end();
+    await Promise.all([taker?.end(), doer.end()]);
   }
 }
 
-async function handle(
-  link: Link,
-  { stream, durable }: WorkOptions,
-  msg: Msg,
-  handler: (message: Stored) => Promise<void>,
-): Promise<void> {
-  const reply = msg.reply ?? "";
-  const message = storedOf(msg, deliveryOf(reply).seq);
-  const tell = (what: Uint8Array): void => {
-    if (!link.closed) link.nc.publish(reply, what);
-  };
-  const working = setInterval(() => tell(WORKING), WORKING_MS); // D2
-  try {
-    await handler(message);
-  } catch (err) {
-    link.log.warn({ err, durable, seq: message.seq }, "work was rejected");
-    tell(REJECTED); // D3
-    return;
-  } finally {
-    clearInterval(working);
-  }
-  try {
-    await retried(link, `acknowledge ${durable}`, () => acknowledge(link, stream, durable, reply));
-  } catch (err) {
-    if (link.closed) throw err;
-    link.log.warn({ err, durable, seq: message.seq }, "work could not be acknowledged");
-  }
-}
+class Doer {
+  readonly #link: Link;
+  readonly #durable: string;
+  readonly #handler: (message: Stored) => Promise<void>;
+  /** the messages done here, oldest first (D5) */
+  readonly #done = new Set<string>();
+  readonly #acknowledging = new Set<Promise<void>>();
 
-/** After a restart nobody takes it for a moment; without the consumer nobody ever will. */
-async function acknowledge(link: Link, stream: string, durable: string, reply: string): Promise<void> {
-  try {
-    await link.mux.request(reply, ACKNOWLEDGED, { timeoutMs: ACK_TIMEOUT_MS });
-  } catch (e) {
-    if (e instanceof FlError && e.code === "FL_NO_RESPONDER") await link.api(`CONSUMER.INFO.${stream}.${durable}`);
-    throw e;
+  constructor(link: Link, durable: string, handler: (message: Stored) => Promise<void>) {
+    this.#link = link;
+    this.#durable = durable;
+    this.#handler = handler;
+  }
+
+  async handle(msg: Msg): Promise<void> {
+    const reply = msg.reply ?? "";
+    const { seq, time } = deliveryOf(reply);
+    const message = storedOf(msg, seq);
+    const mark = `${seq} ${time}`; // a stream that was removed and made again counts from 1 again
+    if (!this.#done.has(mark)) {
+      const tell = (what: Uint8Array): void => {
+        if (!this.#link.closed) this.#link.nc.publish(reply, what);
+      };
+      const working = setInterval(() => tell(WORKING), WORKING_MS).unref(); // D2
+      try {
+        await this.#handler(message);
+      } catch (err) {
+        this.#link.log.warn({ err, durable: this.#durable, seq }, "work was rejected");
+        tell(REJECTED); // D3
+        return;
+      } finally {
+        clearInterval(working);
+      }
+      this.#done.add(mark);
+      if (this.#done.size > REMEMBERED) this.#done.delete(this.#done.values().next().value ?? "");
+    }
+    const acknowledging = this.#acknowledge(reply, seq).finally(() => this.#acknowledging.delete(acknowledging));
+    this.#acknowledging.add(acknowledging);
+  }
+
+  async end(): Promise<void> {
+    await Promise.all(this.#acknowledging);
+  }
+
+  /** Twice, should a reconnect come between. A killed server may have forgotten the delivery and then does not answer. */
+  async #acknowledge(reply: string, seq: number): Promise<void> {
+    for (let tries = 0; tries < 2 && !this.#link.closed; tries++) {
+      try {
+        await this.#link.mux.request(reply, ACKNOWLEDGED, { timeoutMs: ACK_TIMEOUT_MS });
+        return;
+      } catch (err) {
+        this.#link.log.debug({ err, durable: this.#durable, seq }, "no answer to an acknowledgement");
+      }
+    }
   }
 }
 
