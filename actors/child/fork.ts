@@ -4,6 +4,8 @@
  * F1 The child is in a process group of its own: Ctrl-C reaches its parent, which ends it in order.
  * F2 A child whose parent dies leaves by itself (its channel closes, actors/entrypoint.ts).
  * F3 Aborting asks it to leave (SIGTERM) and ends it after GRACE_MS if it does not.
+ * F4 Nothing a child says reaches this process's stdout, which is a command's own: what user code prints there is a line of
+ *    the log.
  */
 import { type ChildProcess, fork } from "node:child_process";
 import { createInterface } from "node:readline";
@@ -38,15 +40,17 @@ export function forkRole({ role, config }: ChildInput, options: ForkOptions): Pr
     const tail: string[] = [];
     const child: ChildProcess = fork(entry, [JSON.stringify(config)], {
       detached: true, // F1
-      stdio: ["ignore", "inherit", "pipe", "ipc"],
+      stdio: ["ignore", "pipe", "pipe", "ipc"],
       serialization: "advanced",
     });
     log.debug({ role, pid: child.pid }, "child started");
-    createInterface({ input: child.stderr! }).on("line", (line) => {
-      tail.push(line);
-      if (tail.length > TAIL_LINES) tail.shift();
-      onLine(line);
-    });
+    for (const input of [child.stdout!, child.stderr!]) {
+      createInterface({ input }).on("line", (line) => {
+        tail.push(line);
+        if (tail.length > TAIL_LINES) tail.shift();
+        onLine(line); // F4
+      });
+    }
     const leave = (): void => {
       child.kill("SIGTERM"); // F3
       const kill = setTimeout(() => child.kill("SIGKILL"), GRACE_MS);

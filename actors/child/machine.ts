@@ -11,9 +11,9 @@ import { assign, setup } from "xstate";
 import { asFlError, codes, FlError, type WireError } from "../../src/errors.ts";
 import { promisePort } from "../provided.ts";
 
-export const MOST = 5;
+export const MOST = 4;
 const STEADY_MS = 60_000;
-const PAUSES_MS = [20, 200, 1_000, 3_000, 5_000];
+const PAUSES_MS = [20, 200, 500, 1_000];
 
 /** Which entrypoint, and what is its own in the argument: server and federation are added where it is started. */
 export type ChildInput = { readonly role: string; readonly config: Readonly<Record<string, unknown>> };

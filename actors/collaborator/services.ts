@@ -8,11 +8,10 @@
  *    What ends that way leaves nothing behind.
  * V4 It listens for the next model from before its offer on, as the model may be out before the verdict is here.
  */
-import { setTimeout as pause } from "node:timers/promises";
 import { type EventObject, fromCallback, fromPromise } from "xstate";
 import type { Splits } from "../../src/data/shard.ts";
 import type { Trainer } from "../../src/engine/engine.ts";
-import { asFlError, FlError, type WireError } from "../../src/errors.ts";
+import { FlError, type WireError } from "../../src/errors.ts";
 import type { Plan } from "../../src/plan/plan.ts";
 import { CHUNK_BYTES, encodeFrame } from "../../src/tensor/frame.ts";
 import { layoutOf, sameLayout, specsOf } from "../../src/tensor/layout.ts";
@@ -20,6 +19,7 @@ import { bytesOf, ModelFeed } from "../../src/transfer/model-stream.ts";
 import type { Alive, MetricsOfTask, RoundRecord } from "../../src/wire/messages.ts";
 import { buckets, subjects } from "../../src/wire/table.ts";
 import type { Wire } from "../../src/wire/wire.ts";
+import { insist } from "../insist.ts";
 import { Ledger } from "../ledger.ts";
 import type { CollaboratorEvent, CollaboratorInput, Place } from "./machine.ts";
 import { runTasks } from "./work.ts";
@@ -28,7 +28,6 @@ const PULSE_MS = 1_000;
 const SOON_MS = 200;
 /** how long one offer waits for its verdict before it is made again; the Aggregator knows it is the same one */
 const VERDICT_MS = 15_000;
-const RETRY_MS = 100;
 
 export type Prepared = { readonly trainer: Trainer; readonly data: Splits };
 export type CollaboratorParts = {
@@ -212,7 +211,7 @@ export class CollaboratorServices {
       ...(round === 0 ? { specs: specsOf(layout) } : {}),
       ...(bytes.length > 0 && bytes.length <= CHUNK_BYTES ? { frame: encodeFrame(bytes, 0) } : {}),
     };
-    const { verdict, error } = await this.#insist(signal, async () => {
+    const { verdict, error } = await insist(signal, async () => {
       const answer = await this.#wire.request(subjects.offer, this.#place, offer, { timeoutMs: VERDICT_MS, signal });
       return answer.verdict === "again" ? undefined : answer;
     });
@@ -225,25 +224,11 @@ export class CollaboratorServices {
     this.#doing("failed");
     this.#feed.listen(this.#prepared?.trainer.layout);
     this.#wire.ports.log.error({ round, error }, "task failed");
-    await this.#insist(signal, async () => {
+    await insist(signal, async () => {
       const options = { timeoutMs: VERDICT_MS, signal };
       const { ok } = await this.#wire.request(subjects.taskFailed, this.#place, { round, epoch, error }, options);
       return ok ? true : undefined;
     });
-  }
-
-  /** Asks until there is an answer (V2): a lost Aggregator comes back, and a lost connection too. */
-  async #insist<T>(signal: AbortSignal, ask: () => Promise<T | undefined>): Promise<T> {
-    for (let wait = RETRY_MS; ; wait = Math.min(2 * wait, PULSE_MS)) {
-      try {
-        const answer = await ask();
-        if (answer !== undefined) return answer;
-      } catch (e) {
-        const error = asFlError(e);
-        if (signal.aborted || !error.retryable) throw e;
-      }
-      await pause(wait, undefined, { signal });
-    }
   }
 
   /** Metrics are stored; the model is freed. */

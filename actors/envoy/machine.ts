@@ -36,6 +36,7 @@ export type EnvoyOutput = { state: "left" } | { state: "failed"; error: WireErro
 
 const PAUSES_MS = [100, 250, 500, 1_000, 2_000];
 const childId = (experiment: string): string => `collaborator.${experiment}`;
+const reportId = (experiment: string): string => `reportFailure.${experiment}`;
 
 export const envoyMachine = setup({
   types: {} as {
@@ -59,6 +60,7 @@ export const envoyMachine = setup({
       for (const experiment of Object.keys(context.running)) {
         if (p.experiments.includes(experiment)) continue;
         enqueue.stopChild(childId(experiment));
+        enqueue.stopChild(reportId(experiment));
       }
       for (const experiment of p.experiments) {
         if (context.running[experiment] !== undefined) continue;

@@ -9,6 +9,7 @@ import { childMachine } from "../child/machine.ts";
 import { Nursery } from "../child/nursery.ts";
 import { resolveMonitor } from "../device-monitor/resolve.ts";
 import { runRole } from "../entrypoint.ts";
+import { insist } from "../insist.ts";
 import { envoyConfig } from "./config.ts";
 import { type EnvoyEvent, type EnvoyInput, envoyMachine, type RunningState } from "./machine.ts";
 import { resolveShard } from "./shard.ts";
@@ -65,8 +66,13 @@ runRole(envoyConfig, "envoy", async ({ config, wire, ports, stop, ready }) => {
 
   const reportFailure = async (experiment: string, error: FlError, signal: AbortSignal): Promise<void> => {
     log.error({ experiment, code: error.code, err: error }, "collaborator failed");
+    const payload = { error: error.toJSON() };
     const options = { timeoutMs: REQUEST_MS, signal };
-    await wire.request(subjects.envoyFailed, { envoy, exp: experiment }, { error: error.toJSON() }, options);
+    // The Aggregator may be away for a moment, or for good: then the assignment goes too, and with it this actor.
+    await insist(signal, async () => {
+      const { ok } = await wire.request(subjects.envoyFailed, { envoy, exp: experiment }, payload, options);
+      return ok ? true : undefined;
+    }).catch((e) => log.warn({ experiment, err: e }, "failure not reported"));
   };
 
   const machine = envoyMachine.provide({

@@ -19,7 +19,7 @@ import { type TestServer, testServer } from "./server.ts";
 
 export type Role = "director" | "envoy";
 type Running = { pid: number; end: AbortController; run: Promise<ChildRun> };
-type Teardown = { teardown(end: () => Promise<void>): void; log(...args: unknown[]): void };
+type Teardown = { teardown(end: () => Promise<void>): void; log(...args: unknown[]): void; readonly passed: boolean };
 
 export type TestFederation = {
   readonly server: TestServer;
@@ -42,6 +42,9 @@ export async function testFederation(t: Teardown, fed = "test"): Promise<TestFed
   const server = await testServer(t);
   const running = new Map<string, Running>();
   const lines: string[] = [];
+  t.teardown(async () => {
+    if (!t.passed) t.log(lines.slice(-60).join("\n"));
+  });
   const nats = await connectNats({ url: server.url, name: "test", log: silentLog });
   const ports = { bus: nats.bus, store: nats.store, clock: systemClock, log: silentLog, counters: new Counters() };
   const wire = new Wire(ports, fed);
