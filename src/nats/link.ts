@@ -14,7 +14,7 @@ import { headers, type Msg, type MsgHdrs, type NatsConnection, nuid } from "@nat
 import { FlError } from "../errors.ts";
 import type { Log } from "../ports.ts";
 import { Mux } from "./mux.ts";
-import { retried } from "./retry.ts";
+import { isTransient, retried } from "./retry.ts";
 
 export const MESSAGE_ID = "Nats-Msg-Id";
 const API_TIMEOUT_MS = 5_000;
@@ -114,7 +114,10 @@ export class Link {
     });
   }
 
-  /** A request that the server answers for a stream, not repeated. L3: without the stream, its API says so. */
+  /**
+   * A request that the server answers for a stream, not repeated. L3: without the stream, its API says so. Servers of 2.9
+   * leave a read of a removed stream unanswered, hence also after a timeout.
+   */
   async onStream(
     stream: string,
     subject: string,
@@ -125,7 +128,7 @@ export class Link {
     try {
       return await this.mux.request(subject, data, { timeoutMs, headers: head });
     } catch (e) {
-      if (e instanceof FlError && e.code === "FL_NO_RESPONDER") await this.api(`STREAM.INFO.${stream}`);
+      if (isTransient(e) && this.#connected) await this.api(`STREAM.INFO.${stream}`);
       throw e;
     }
   }
