@@ -14,7 +14,7 @@ import { connect } from "./connect.ts";
 import { type FetchedModel, fetchModel } from "./model.ts";
 import type { PreparedExperiment } from "./prepare.ts";
 import { type ReadOptions, readEvents, readMetrics } from "./reading.ts";
-import { listRecords, readRecord, untilEnded } from "./record.ts";
+import { listRecords, readRecord, untilEnded, untilRecord } from "./record.ts";
 import { type SavedModel, saveModel } from "./saved-model.ts";
 import { type Submitted, submit } from "./submission.ts";
 
@@ -144,6 +144,11 @@ export class Federation {
   /** Resolves when the experiment has ended. @throws the signal's reason */
   ended(experiment: string, signal?: AbortSignal): Promise<ExperimentRecord> {
     return untilEnded(this.wire, experiment, signal);
+  }
+
+  /** Resolves when there is a record of it: a Director has taken it. @throws the signal's reason */
+  recorded(experiment: string, signal?: AbortSignal): Promise<ExperimentRecord> {
+    return untilRecord(this.wire, experiment, () => true, signal);
   }
 
   /** The weights, best or last, and what it takes to make a model of them. @throws FL_NOT_FOUND, FL_STATE before there are any */

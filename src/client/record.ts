@@ -21,7 +21,16 @@ export async function listRecords(wire: Wire): Promise<ExperimentRecord[]> {
 }
 
 /** Resolves when the experiment has ended; waits for one that is not there yet. @throws the signal's reason */
-export async function untilEnded(wire: Wire, experiment: string, signal?: AbortSignal): Promise<ExperimentRecord> {
+export const untilEnded = (wire: Wire, experiment: string, signal?: AbortSignal): Promise<ExperimentRecord> =>
+  untilRecord(wire, experiment, hasEnded, signal);
+
+/** Resolves when there is a record that satisfies the predicate. @throws the signal's reason */
+export async function untilRecord(
+  wire: Wire,
+  experiment: string,
+  holds: (record: ExperimentRecord) => boolean,
+  signal?: AbortSignal,
+): Promise<ExperimentRecord> {
   const table = await wire.table(buckets.experiments);
   const scope = new AbortController();
   try {
@@ -30,7 +39,7 @@ export async function untilEnded(wire: Wire, experiment: string, signal?: AbortS
       if (signal?.aborted) leave();
       signal?.addEventListener("abort", leave, { once: true, signal: scope.signal });
       const look = ({ value }: { value: ExperimentRecord | undefined }): void => {
-        if (value !== undefined && hasEnded(value)) resolve(value);
+        if (value !== undefined && holds(value)) resolve(value);
       };
       table.watch({ exp: experiment }, look, scope.signal).catch(reject);
     });

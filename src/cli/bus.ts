@@ -1,0 +1,79 @@
+/**
+ * The bus of `up` and `demo`: a nats-server of our own that is started again when it dies, or one that is there already.
+ *
+ * N1 A server that died comes back on the same port with the same store: its clients reconnect by themselves.
+ * N2 One that dies MOST times within WITHIN_MS is not started again: `failed` tells why.
+ */
+import { join } from "node:path";
+import { FlError } from "../errors.ts";
+import { type Server, startServer } from "../nats/server.ts";
+
+const MOST = 3;
+const WITHIN_MS = 30_000;
+
+export type BusNews = { readonly url: string; readonly version: string | null; readonly pid: number | null };
+export type RunningBus = {
+  readonly url: string;
+  /** rejects when the bus is lost for good; never resolves */
+  readonly failed: Promise<never>;
+  stop(): Promise<void>;
+};
+
+export type BusOptions = {
+  readonly dir: string;
+  readonly url?: string | undefined;
+  readonly port?: number | undefined;
+  readonly log: (line: string) => void;
+  /** told whenever a server is there */
+  readonly news: (news: BusNews) => void;
+};
+
+/** @throws FL_LOCKED, FL_NATS_START, FL_NATS_NOT_FOUND, FL_NATS_TOO_OLD */
+export async function startBus({ dir, url, port, log, news }: BusOptions): Promise<RunningBus> {
+  if (url !== undefined) {
+    news({ url, version: null, pid: null });
+    return { url, failed: new Promise(() => {}), stop: async () => {} };
+  }
+  const start = async (at: number | undefined): Promise<Server> => {
+    const server = await startServer({ dir: join(dir, "nats"), log, ...(at === undefined ? {} : { port: at }) });
+    for (const warning of server.warnings) log(warning);
+    news(server);
+    return server;
+  };
+  let server = await start(port);
+  const at = Number(new URL(server.url).port);
+  let stopping = false;
+  let keeping: Promise<void> = Promise.resolve();
+  const failed = new Promise<never>((_, reject) => {
+    const keep = async (): Promise<void> => {
+      const deaths: number[] = [];
+      for (;;) {
+        const { code, signal } = await server.exited;
+        if (stopping) return;
+        const how = signal ?? `status ${code}`;
+        deaths.push(performance.now());
+        const recent = deaths.filter((d) => performance.now() - d < WITHIN_MS);
+        if (recent.length >= MOST) {
+          throw new FlError("FL_NATS_START", {
+            reason: `it died ${MOST} times in a row (${how})`,
+            log: join(dir, "nats", "server.log"),
+          });
+        }
+        log(`nats-server ended (${how}); starting it again`);
+        server = await start(at); // N1
+      }
+    };
+    keeping = keep().catch(reject);
+  });
+  failed.catch(() => {});
+  return {
+    url: server.url,
+    failed,
+    stop: async () => {
+      stopping = true;
+      await server.stop();
+      await keeping;
+      await server.stop(); // one that was just coming up
+    },
+  };
+}

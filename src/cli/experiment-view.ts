@@ -1,0 +1,85 @@
+/** One experiment as lines: for programs, and for people. */
+import { codes } from "../errors.ts";
+import { type Plan, parsePlan } from "../plan/plan.ts";
+import type { ExperimentRecord, Failure, RoundRecord } from "../wire/messages.ts";
+import type { Console } from "./console.ts";
+import { ago, decimal, duration, percent } from "./figures.ts";
+import { accuracyIn, ratingOf } from "./rounds.ts";
+
+/** What a record and the newest round's say together. */
+export function summed(record: ExperimentRecord, round: RoundRecord | undefined) {
+  const plan = planOf(record);
+  const metrics = record.outcome?.metrics ?? round?.metrics ?? {};
+  const best = record.outcome?.best ?? round?.best ?? null;
+  return {
+    metrics,
+    accuracy: plan === undefined ? null : accuracyIn(ratingOf(plan), metrics),
+    best: best && { round: best.round, metric: best.metric, value: best.value },
+    // the round that rates the final model is none of the plan's
+    round: round === undefined ? null : Math.min(round.round, record.rounds),
+  };
+}
+
+/** A record may be of a submission whose plan was refused. */
+function planOf({ submission }: ExperimentRecord): Plan | undefined {
+  try {
+    return parsePlan(submission.plan);
+  } catch {
+    return undefined;
+  }
+}
+
+export function emitExperiment(out: Console, record: ExperimentRecord, row: RoundRecord | undefined): void {
+  const { name, owner, state, rounds, collaborators, submitted_at, started_at, ended_at, failure } = record;
+  const { metrics, accuracy, best, round } = summed(record, row);
+  out.emit("experiment", {
+    ...{ name, owner, state, round, rounds, accuracy, metrics, best, collaborators },
+    ...{ submitted_at, started_at, ended_at, failure },
+  });
+}
+
+/** state, rounds, times, metrics, and why it failed */
+export function experimentLines(
+  out: Console,
+  record: ExperimentRecord,
+  row: RoundRecord | undefined,
+  now: number,
+): string[] {
+  const { metrics, accuracy, best, round } = summed(record, row);
+  const { name, owner, state, rounds, submitted_at, started_at, ended_at, failure } = record;
+  const at = round === null || state === "finished" ? "" : `, round ${round} of ${rounds}`;
+  const lines = [`${out.paint.bold(name)}  ${words[state]}${at}`];
+  const field = (label: string, text: string): void => {
+    lines.push(`  ${label.padEnd(10)} ${text}`);
+  };
+  if (started_at !== null) field("time", duration((ended_at ?? now) - started_at));
+  field("submitted", `${ago(submitted_at, now)} by ${owner}`);
+  if (accuracy !== null) field("accuracy", percent(accuracy));
+  if (best !== null) field("best", `${best.metric} ${decimal(best.value)} after round ${best.round}`);
+  const others = Object.entries(metrics).filter(([k]) => !k.endsWith(".samples"));
+  if (others.length > 0) field("metrics", others.map(([k, v]) => `${k} ${decimal(v)}`).join("  "));
+  if (failure !== null) lines.push(...failureLines(out, failure));
+  return lines;
+}
+
+export const words: Record<ExperimentRecord["state"], string> = {
+  pending: "waiting",
+  in_progress: "running",
+  finished: "finished",
+  failed: "failed",
+  cancelled: "cancelled",
+};
+
+/** role, name, round, code, message, detail, stack, hint */
+export function failureLines({ paint }: Pick<Console, "paint">, { role, name, round, error }: Failure): string[] {
+  const where = `${role} ${name}${round === null ? "" : `, round ${round}`}`;
+  const { reason: _, ...detail } = error.detail;
+  const hint = codes[error.code].hint;
+  return [
+    `  ${"failed at".padEnd(10)} ${where}`,
+    `  ${"cause".padEnd(10)} ${paint.red(error.code)}  ${error.message}`,
+    ...(Object.keys(detail).length === 0 ? [] : [`  ${"detail".padEnd(10)} ${JSON.stringify(detail)}`]),
+    ...(hint === "" ? [] : [`  ${"".padEnd(10)} ${paint.dim(hint)}`]),
+    ...(error.stack === undefined ? [] : error.stack.split("\n").map((line) => `    ${paint.dim(line)}`)),
+  ];
+}

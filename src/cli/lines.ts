@@ -1,0 +1,178 @@
+/**
+ * What `--json` prints: one object a line, each with a `type` from this table and exactly these fields.
+ *
+ * J1 Names and meanings are stable; a field may be added. Nothing else is printed on stdout in this mode.
+ * J2 docs/cli.md has this table (test/cli/lines.test.ts).
+ * J3 Times are milliseconds since the epoch, sizes are bytes, durations are seconds, fractions are 0 to 1. What is not
+ *    known is null, never left out.
+ */
+import { z } from "zod";
+import { deviceReport, experimentState, failure, peerState, running } from "../wire/messages.ts";
+
+const text = z.string();
+const name = z.string();
+const count = z.int().nonnegative();
+const time = z.number();
+const fraction = z.number().nullable();
+const metrics = z.record(z.string(), z.number());
+
+export const lines = {
+  error: z
+    .strictObject({
+      type: z.literal("error"),
+      code: text.describe("one of docs/errors.md"),
+      message: text.describe("one sentence"),
+      hint: text.describe("what to do"),
+      detail: z.record(z.string(), z.unknown()).describe("what the code's own fields are"),
+    })
+    .describe("The command failed; its exit status is not 0."),
+  notice: z
+    .strictObject({ type: z.literal("notice"), text: text.describe("one sentence") })
+    .describe("Something worth knowing that needs no answer."),
+  server: z
+    .strictObject({
+      type: z.literal("server"),
+      url: text.describe("address to give as --nats"),
+      version: text.nullable().describe("of nats-server; null for one that was not started here"),
+      fed: name.describe("the federation's name"),
+      pid: count.nullable().describe("the server's process; null for one that was not started here"),
+    })
+    .describe("`up`, `demo`: the bus is there."),
+  process: z
+    .strictObject({
+      type: z.literal("process"),
+      role: text.describe("director, envoy, aggregation or monitor"),
+      name: name.describe("the instance"),
+      state: z.enum(["ready", "restarting", "failed", "ended"]).describe("what became of it"),
+      pid: count.nullable().describe("of the process that is meant"),
+      code: text.nullable().describe("why it failed, as a code"),
+    })
+    .describe("A role's process changed its state."),
+  submitted: z
+    .strictObject({
+      type: z.literal("submitted"),
+      experiment: name.describe("its name from now on"),
+      state: z.enum(["accepted", "stored"]).describe("stored: no Director runs yet; one that comes will take it"),
+      seq: count.describe("its place in the stream of submissions"),
+      archive: text.describe("SHA-256 of the workspace archive"),
+    })
+    .describe("`submit`: the experiment is stored and will run."),
+  experiment: z
+    .strictObject({
+      type: z.literal("experiment"),
+      name: name.describe("the experiment's"),
+      owner: name.describe("who submitted it"),
+      state: experimentState.describe("pending, in_progress, finished, failed or cancelled"),
+      round: count.nullable().describe("the round that is open, or was open last"),
+      rounds: count.describe("how many the plan has"),
+      accuracy: fraction.describe("of the newest model that was rated"),
+      metrics: metrics.describe("of the round that closed last, by `<task label>.<metric>`"),
+      best: z
+        .strictObject({ round: count, metric: text, value: z.number() })
+        .nullable()
+        .describe("the best model so far: rounds of training in it, and what it was chosen by"),
+      collaborators: z.array(name).describe("who takes part"),
+      submitted_at: time.describe("when it was stored"),
+      started_at: time.nullable().describe("when it left the queue"),
+      ended_at: time.nullable().describe("when it ended"),
+      failure: failure.nullable().describe("role, name, round and coded error with stack"),
+    })
+    .describe("`status`: one experiment; `submit --wait`: how it ended."),
+  collaborator: z
+    .strictObject({
+      type: z.literal("collaborator"),
+      experiment: name.describe("the experiment's"),
+      name: name.describe("the collaborator's, which is its envoy's"),
+      state: peerState.describe("absent, working, offering, accepted, failed or silent"),
+      doing: text.describe("label of the running task, or fetching, offering, waiting, …"),
+      done: count.describe("samples of the task that are done"),
+      total: count.describe("samples the task has"),
+      bytes: count.describe("of its update that are at the Aggregator"),
+      seen_at: time.nullable().describe("its last sign of life"),
+    })
+    .describe("`status EXPERIMENT`, `demo`: one collaborator as the Aggregator sees it."),
+  envoy: z
+    .strictObject({
+      type: z.literal("envoy"),
+      name: name.describe("the envoy's"),
+      online: z.boolean().describe("its last heartbeat is young enough"),
+      description: text.describe("of its shard"),
+      sample_shape: z.array(count).describe("of one sample"),
+      target_shape: z.array(count).describe("of one target"),
+      registered_at: time.describe("when it first registered"),
+      seen_at: time.nullable().describe("its last sign of life"),
+      running: z.array(running).describe("experiments it has a collaborator for, and that one's state"),
+      report: deviceReport.nullable().describe("its machine: CPU, memory, GPUs"),
+    })
+    .describe("`status --envoys`: one registered envoy."),
+  metric: z
+    .strictObject({
+      type: z.literal("metric"),
+      experiment: name.describe("the experiment's"),
+      round: count.describe("the round it was measured in"),
+      origin: name.describe("a collaborator, or `aggregator` for the mean over all"),
+      task: text.describe("the task's label"),
+      metric: text.describe("its name"),
+      value: z.number().describe("the value"),
+      at: time.describe("when"),
+    })
+    .describe("`metrics`: one value."),
+  cancelled: z
+    .strictObject({ type: z.literal("cancelled"), experiment: name.describe("the experiment's") })
+    .describe("`cancel`: the Director has taken the order."),
+  model: z
+    .strictObject({
+      type: z.literal("model"),
+      experiment: name.describe("the experiment's"),
+      which: z.enum(["best", "last"]).describe("which of its models"),
+      rounds: count.describe("rounds of training in it"),
+      parameters: count.describe("how many numbers it is"),
+      dir: text.describe("folder of the files"),
+      files: z.array(text).describe("model.json, weights.bin and model.safetensors, with their folder"),
+    })
+    .describe("`model`: the files are written."),
+  round: z
+    .strictObject({
+      type: z.literal("round"),
+      experiment: name.describe("the experiment's"),
+      round: count.describe("rounds of training in the model that is rated here"),
+      rounds: count.describe("how many the plan has"),
+      accuracy: fraction.describe("of this round's model on everyone's validation data"),
+      loss: z.number().nullable().describe("of the same"),
+      train_loss: z.number().nullable().describe("mean over the round's training"),
+      seconds: z.number().describe("from the round's opening to its close"),
+    })
+    .describe("`demo`, `submit --wait`: a round is over and its model is rated."),
+  summary: z
+    .strictObject({
+      type: z.literal("summary"),
+      experiment: name.nullable().describe("the experiment's; null when there was none yet"),
+      status: z
+        .enum(["finished", "failed", "cancelled", "interrupted"])
+        .describe("interrupted: the same command again goes on from there"),
+      rounds: count.describe("rounds of training that are done"),
+      accuracy: fraction.describe("of the saved model on the 10,000 test images"),
+      seconds: z.number().describe("from the start of the command"),
+      model: text.nullable().describe("folder of the saved model, null without one"),
+    })
+    .describe("`demo`: always the last line."),
+} as const;
+
+export type LineType = keyof typeof lines;
+export type Line<K extends LineType> = z.input<(typeof lines)[K]>;
+
+/** Markdown, as it stands between the markers of docs/cli.md. */
+export function linesTable(): string {
+  return Object.entries(lines)
+    .map(([type, schema]) => {
+      const rows = Object.entries(schema.shape)
+        .filter(([field]) => field !== "type")
+        .map(([field, s]) => {
+          const said = (s as z.ZodType).description;
+          if (said === undefined) throw new Error(`${type}.${field} has no description`);
+          return `| \`${field}\` | ${said} |`;
+        });
+      return [`### ${type}`, schema.description ?? "", "", "| field | |", "|---|---|", ...rows].join("\n");
+    })
+    .join("\n\n");
+}

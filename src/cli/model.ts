@@ -1,0 +1,29 @@
+/** `entente model EXPERIMENT`: the best or the last model as files. */
+import { relative } from "node:path";
+import { FlError } from "../errors.ts";
+import { whole } from "./figures.ts";
+import { type PlaceOptions, withFederation, withPlace } from "./place.ts";
+import type { Verb } from "./verb.ts";
+
+type ModelOptions = PlaceOptions & { best?: boolean; last?: boolean; out: string };
+
+export const model: Verb = (program, action) =>
+  withPlace(program.command("model <experiment>").description("Write a model to files; runs its workspace's code."))
+    .option("--best", "the model that was rated best (default)")
+    .option("--last", "the model of the newest round")
+    .requiredOption("--out <dir>", "folder for model.json, weights.bin and model.safetensors")
+    .action(
+      action<ModelOptions, [string]>((options, out, experiment) => {
+        if (options.best && options.last)
+          throw new FlError("FL_USAGE", { reason: "--best and --last exclude each other" });
+        return withFederation(options, async (federation) => {
+          const fetched = await federation.model(experiment, options.last ? "last" : "best");
+          const { dir, files } = await federation.save(fetched, options.out);
+          const { which, rounds, layout } = fetched;
+          out.emit("model", { experiment, which, rounds, parameters: layout.length, dir, files: [...files] });
+          out.say(`${which} model of ${experiment}: ${rounds} rounds, ${whole(layout.length)} parameters`);
+          for (const file of files) out.say(`  ${relative(".", file)}`);
+          return 0;
+        });
+      }),
+    );

@@ -1,0 +1,77 @@
+/**
+ * Options of a command, made from the schema of what the role is told: same names, same descriptions, same defaults.
+ *
+ * T1 A key `sampleShape` is the option `--sample-shape`; numbers and JSON are read as such, text as it is. The role's own
+ *    schema judges the values.
+ */
+import { type Command, InvalidArgumentError, Option } from "commander";
+import type { z } from "zod";
+import { durationMs } from "../plan/duration.ts";
+import { objectsOf } from "../validate.ts";
+
+/** Adds an option for each key that is not in `except`. */
+export function withSettings(command: Command, schema: z.ZodObject, except: readonly string[]): Command {
+  for (const [key, value] of Object.entries(schema.shape)) {
+    if (except.includes(key)) continue;
+    const kind = (objectsOf(value as z.ZodType)[0]?._zod.def.type ?? "string") as string;
+    const shown = kind === "number" ? "<n>" : kind === "string" || kind === "enum" ? "<word>" : "<json>";
+    const flag = key.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`);
+    const option = new Option(`--${flag} ${shown}`, describe(value as z.ZodType));
+    if (kind === "number") option.argParser(number);
+    else if (shown === "<json>") option.argParser(json);
+    const initial = initialOf(value as z.ZodType);
+    if (initial !== undefined) option.default(initial);
+    command.addOption(option);
+  }
+  return command;
+}
+
+function describe(schema: z.ZodType): string {
+  const inner = (schema as { _zod: { def: { innerType?: z.ZodType } } })._zod.def.innerType;
+  return schema.description ?? (inner === undefined ? "" : describe(inner));
+}
+
+function initialOf(schema: z.ZodType): unknown {
+  const { def } = schema._zod as unknown as { def: { type: string; defaultValue?: unknown } };
+  return def.type === "default" ? def.defaultValue : undefined;
+}
+
+export function number(text: string): number {
+  const value = Number(text);
+  if (text.trim() === "" || !Number.isFinite(value)) throw new InvalidArgumentError("it must be a number.");
+  return value;
+}
+
+export function positive(text: string): number {
+  const value = number(text);
+  if (!Number.isInteger(value) || value < 1) throw new InvalidArgumentError("it must be a whole number from 1.");
+  return value;
+}
+
+export function port(text: string): number {
+  const value = number(text);
+  if (!Number.isInteger(value) || value < 1 || value > 65_535) throw new InvalidArgumentError("it must be a port.");
+  return value;
+}
+
+/** A JSON object. */
+export function json(text: string): Record<string, unknown> {
+  const value = parsed(text);
+  if (typeof value === "object" && value !== null) return value as Record<string, unknown>;
+  throw new InvalidArgumentError("it must be JSON.");
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** 2s, 500ms, 1m */
+export function period(text: string): number {
+  const ms = durationMs(/^\d+$/.test(text) ? Number(text) : text);
+  if (ms === undefined) throw new InvalidArgumentError("it must be a duration such as 2s.");
+  return ms;
+}

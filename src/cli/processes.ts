@@ -1,0 +1,127 @@
+/**
+ * The role processes of one command, each supervised: one that dies is started again (actors/child/machine.ts).
+ *
+ * U1 A role that never became ready and fails for good is a mistake in what it was told: `start` throws its error.
+ * U2 `stop` resolves when the process and, through it, all below it are gone.
+ * U3 What a role logs goes to `<dir>/<role>-<name>.ndjson`, whole lines, appended.
+ */
+import { createWriteStream, mkdirSync, type WriteStream } from "node:fs";
+import { join } from "node:path";
+import { fromPromise } from "xstate";
+import { forkRole } from "../../actors/child/fork.ts";
+import { type ChildInput, type ChildRun, childMachine } from "../../actors/child/machine.ts";
+import { systemClock } from "../clock.ts";
+import { Counters } from "../counters.ts";
+import { asFlError, FlError, fromWire, type WireError } from "../errors.ts";
+import { host } from "../host.ts";
+import { createLog } from "../log.ts";
+import type { Log } from "../ports.ts";
+
+export type ProcessState = "ready" | "restarting" | "failed" | "ended";
+export type ProcessNews = {
+  readonly role: string;
+  readonly name: string;
+  readonly state: ProcessState;
+  readonly pid: number | null;
+  readonly error: FlError | null;
+};
+
+export type Supervised = {
+  readonly role: string;
+  readonly name: string;
+  stop(): Promise<void>;
+};
+
+export class Processes {
+  readonly #dir: string;
+  readonly #news: (news: ProcessNews) => void;
+  readonly #shared: Record<string, unknown>;
+  readonly #logs = new Map<string, WriteStream>();
+  readonly #log: Log;
+
+  /** `shared` goes into every role's configuration; logs go into `dir` */
+  constructor(dir: string, shared: { url: string; fed: string; log: string }, news: (news: ProcessNews) => void) {
+    this.#dir = dir;
+    this.#news = news;
+    this.#shared = shared;
+    mkdirSync(dir, { recursive: true });
+    this.#log = createLog({ name: "entente", level: "debug", destination: this.#file("entente") });
+  }
+
+  /** Resolves when the role answers (U1). @throws the signal's reason, if it aborts before that */
+  async start(role: string, name: string, config: Record<string, unknown>, signal: AbortSignal): Promise<Supervised> {
+    signal.throwIfAborted();
+    const stop = new AbortController();
+    const log = this.#log.child({ role, name });
+    const file = this.#file(`${role}-${name}`);
+    let running: Promise<unknown> = Promise.resolve();
+    let settle = { ready: (): void => {}, failed: (_: FlError): void => {} };
+    const ready = new Promise<void>((resolve, reject) => {
+      settle = { ready: resolve, failed: reject };
+    });
+    ready.catch(() => {});
+    let tell = (state: ProcessState, pid: number | null, error: FlError | null): void =>
+      this.#news({ role, name, state, pid, error });
+    const run = fromPromise<ChildRun, ChildInput>(({ input, signal: end }) => {
+      const child = forkRole(input, {
+        signal: end,
+        log,
+        onLine: (line) => file.write(`${line}\n`),
+        onReady: (pid) => {
+          tell("ready", pid, null);
+          settle.ready();
+        },
+      });
+      running = child.then((how) => {
+        if (how.how === "crashed" && !end.aborted) {
+          tell("restarting", null, new FlError("FL_PROCESS_CRASHED", { role, reason: how.reason }));
+        }
+      });
+      return child;
+    });
+    const hosted = await host(childMachine.provide({ actors: { run } }), {
+      id: `${role}.${name}`,
+      input: { role, config: { ...this.#shared, ...config, name } },
+      ports: { log, counters: new Counters(), clock: systemClock },
+      stop: stop.signal,
+      leave: { type: "leave" },
+    });
+    hosted.done
+      .then((output) => {
+        const error = output.state === "failed" ? fromWire(output.error as WireError) : null;
+        if (output.state !== "left") tell(error === null ? "ended" : "failed", null, error);
+        settle.failed(error ?? new FlError("FL_CLOSED", { reason: `${role} ${name} ended` }));
+      })
+      .catch((e) => settle.failed(asFlError(e)));
+    const supervised = {
+      role,
+      name,
+      stop: async (): Promise<void> => {
+        tell = () => {};
+        stop.abort();
+        await hosted.done.catch(() => {});
+        await running; // U2
+      },
+    };
+    const leave = (): void => settle.failed(signal.reason as FlError);
+    signal.addEventListener("abort", leave, { once: true });
+    try {
+      await ready;
+    } catch (e) {
+      await supervised.stop();
+      throw e;
+    } finally {
+      signal.removeEventListener("abort", leave);
+    }
+    return supervised;
+  }
+
+  #file(name: string): WriteStream {
+    const known = this.#logs.get(name);
+    if (known !== undefined) return known;
+    const stream = createWriteStream(join(this.#dir, `${name}.ndjson`), { flags: "a" });
+    stream.on("error", () => {}); // a log that cannot be written must not end what it tells of
+    this.#logs.set(name, stream);
+    return stream;
+  }
+}

@@ -1,0 +1,103 @@
+/**
+ * `entente director | envoy | aggregation | monitor`: one role in the foreground, on a server that is there.
+ *
+ * O1 Nothing supervises it here: how it ends is this command's exit status. Whoever runs it for good has a service manager.
+ * O2 What it logs goes to stderr: readable where that is a terminal, as it is (NDJSON) where it is not.
+ */
+import { resolve } from "node:path";
+import type { Command } from "commander";
+import { forkRole } from "../../actors/child/fork.ts";
+import { directorConfig } from "../../actors/director/config.ts";
+import { envoyConfig } from "../../actors/envoy/config.ts";
+import { FlError, fromWire } from "../errors.ts";
+import { silentLog } from "../log.ts";
+import type { Console } from "./console.ts";
+import { readable } from "./log-line.ts";
+import { json, period, withSettings } from "./options.ts";
+import { DIR, findPlace, type PlaceOptions, withPlace } from "./place.ts";
+import { interruption } from "./signals.ts";
+import { emitProcess } from "./up.ts";
+import type { Verb } from "./verb.ts";
+
+type RoleOptions = PlaceOptions & Record<string, unknown> & { name?: string };
+
+const base = ["url", "fed"];
+
+export const director: Verb = (program, action) =>
+  withSettings(
+    withPlace(program.command("director").description("Run a Director in the foreground.")),
+    directorConfig,
+    [...base, "periodMs"],
+  )
+    .option("--period <duration>", "how often envoys send heartbeats", period, 10_000)
+    .action(
+      action<RoleOptions & { period: number }>(({ period: periodMs, ...options }, out) =>
+        foreground("director", { ...options, periodMs }, out),
+      ),
+    );
+
+export const envoy: Verb = (program, action) =>
+  withSettings(
+    withPlace(program.command("envoy").description("Run an envoy in the foreground: one shard of data.")),
+    envoyConfig,
+    [...base, "name", "shard"],
+  )
+    .requiredOption("--name <word>", "the envoy's own name")
+    .option("--shard <shard>", "mnist, or the path of a module that says defineShard({ … })", "mnist")
+    .option("--params <json>", "handed to the shard", json)
+    .action(
+      action<RoleOptions & { shard: string; params?: Record<string, unknown> }>(
+        ({ shard: use, params = {}, ...options }, out) =>
+          foreground("envoy", { ...options, shard: { use, params, from: resolve(".") } }, out),
+      ),
+    );
+
+const part = (program: Command, role: string, what: string): Command =>
+  withPlace(program.command(`${role} <module>`).description(`Run ${what} as an actor of its own: nats:<name>.`))
+    .requiredOption("--name <word>", "the name behind nats:")
+    .option("--log <level>", "log level", "info");
+
+export const aggregation: Verb = (program, action) =>
+  part(program, "aggregation", "an aggregation")
+    .option("--options <json>", "what the plans' own options are laid over", json)
+    .action(
+      action<RoleOptions, [string]>((options, out, module) => foreground("aggregation", { ...options, module }, out)),
+    );
+
+export const monitor: Verb = (program, action) =>
+  part(program, "monitor", "a device monitor")
+    .option("--envoy <name>", "answer this envoy only")
+    .action(
+      action<RoleOptions, [string]>((options, out, module) =>
+        foreground("device-monitor", { ...options, module }, out),
+      ),
+    );
+
+async function foreground(entry: string, options: RoleOptions, out: Console): Promise<number> {
+  const { nats, fed, dir = DIR, json: _, ...config } = options;
+  const place = await findPlace({
+    dir,
+    ...(nats === undefined ? {} : { nats }),
+    ...(fed === undefined ? {} : { fed }),
+  });
+  const signal = interruption();
+  const role = entry === "device-monitor" ? "monitor" : entry;
+  const name = config.name ?? role;
+  const run = await forkRole(
+    { role: entry, config: { ...place, ...config } },
+    {
+      signal,
+      log: silentLog,
+      onLine: (line) => process.stderr.write(`${process.stderr.isTTY ? readable(line) : line}\n`), // O2
+      onReady: (pid) => {
+        emitProcess(out, { role, name, state: "ready", pid, error: null });
+        out.say(`${role} ${name} is ready; Ctrl-C ends it.`);
+      },
+    },
+  );
+  if (run.how === "failed") throw fromWire(run.error);
+  if (run.how === "crashed" && !signal.aborted) {
+    throw new FlError("FL_PROCESS_CRASHED", { role, reason: run.reason, tail: [...run.tail] });
+  }
+  return 0;
+}

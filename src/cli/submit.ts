@@ -1,0 +1,65 @@
+/** `entente submit PLAN`: bundles the workspace and hands the experiment in; it runs when a Director takes it. */
+
+import type { Federation } from "../client/federation.ts";
+import { prepareExperiment } from "../client/prepare.ts";
+import { FlError } from "../errors.ts";
+import type { Console } from "./console.ts";
+import { emitExperiment, experimentLines } from "./experiment-view.ts";
+import { type PlaceOptions, withFederation, withPlace } from "./place.ts";
+import { interruption } from "./signals.ts";
+import type { Verb } from "./verb.ts";
+import { emitRow, remarkOf, rowLine, watch } from "./watch.ts";
+
+type SubmitOptions = PlaceOptions & { workspace?: string; name?: string; wait?: boolean };
+
+export const submit: Verb = (program, action) =>
+  withPlace(program.command("submit <plan>").description("Hand in an experiment: a plan and its workspace."))
+    .option("--workspace <path>", "the workspace's source; default: the plan's")
+    .option("--name <name>", "the experiment's name; default: the plan's, or its file's")
+    .option("--wait", "show its rounds and wait until it has ended")
+    .action(
+      action<SubmitOptions, [string]>(async ({ workspace, name, wait, ...place }, out, planFile) => {
+        const prepared = await prepareExperiment({ planFile, workspace, name });
+        return withFederation(place, async (federation) => {
+          const { state, seq, error, experiment } = await federation.submit(prepared, interruption());
+          if (error?.code === "FL_EXISTS")
+            throw new FlError("FL_EXISTS", { ...error.detail, hint: "give it another --name" });
+          if (error !== undefined) throw error;
+          out.emit("submitted", {
+            experiment,
+            state: state === "stored" ? "stored" : "accepted",
+            seq,
+            archive: prepared.digest,
+          });
+          out.say(
+            state === "accepted"
+              ? `${experiment} is accepted.`
+              : `${experiment} is queued; no Director is running yet, and the next one takes it.`,
+          );
+          return wait ? waited(federation, experiment, prepared.plan.rounds, out) : 0;
+        });
+      }),
+    );
+
+async function waited(federation: Federation, experiment: string, rounds: number, out: Console): Promise<number> {
+  const record = await watch(
+    federation,
+    experiment,
+    {
+      onRow: (row) => {
+        emitRow(out, experiment, rounds, row);
+        out.say(rowLine(rounds, row));
+      },
+      onEvent: (event) => {
+        const remark = event.type === "experiment.failed" ? undefined : remarkOf(event);
+        if (remark !== undefined) out.notice(remark);
+      },
+    },
+    interruption(),
+  );
+  const { round } = await federation.status(experiment);
+  emitExperiment(out, record, round);
+  out.say();
+  for (const line of experimentLines(out, record, round, Date.now())) out.say(line);
+  return record.state === "finished" ? 0 : 1;
+}

@@ -1,0 +1,68 @@
+/** Following one experiment from its first event to its end, as `submit --wait` and `demo` show it. */
+import type { Federation } from "../client/federation.ts";
+import { parsePlan } from "../plan/plan.ts";
+import type { Event, ExperimentRecord, Progress } from "../wire/messages.ts";
+import type { Console } from "./console.ts";
+import { decimal, percent } from "./figures.ts";
+import { type RoundRow, Rounds } from "./rounds.ts";
+
+export type Watcher = {
+  onRow?(row: RoundRow, rounds: Rounds): void;
+  onEvent?(event: Event, rounds: Rounds): void;
+  onProgress?(progress: Progress): void;
+};
+
+/** Resolves with the record of the ended experiment. @throws the signal's reason */
+export async function watch(
+  federation: Federation,
+  experiment: string,
+  watcher: Watcher,
+  signal: AbortSignal,
+): Promise<ExperimentRecord> {
+  const { submission } = await federation.recorded(experiment, signal);
+  const rounds = new Rounds(parsePlan(submission.plan));
+  const end = federation.onProgress(experiment, (progress) => watcher.onProgress?.(progress));
+  try {
+    for await (const event of federation.events(experiment, { follow: true, signal })) {
+      const row = rounds.take(event);
+      if (row !== undefined) watcher.onRow?.(row, rounds);
+      watcher.onEvent?.(event, rounds);
+    }
+  } finally {
+    end();
+  }
+  return federation.record(experiment);
+}
+
+/** What is worth a line on its own; undefined for the rest. */
+export function remarkOf({ type, round, detail, failure }: Event): string | undefined {
+  const who = String(detail.collaborator ?? "");
+  const why = detail.error as { code?: string; message?: string } | undefined;
+  switch (type) {
+    case "collaborator.lost":
+      return `${who} is silent (round ${round})`;
+    case "collaborator.returned":
+      return `${who} is back (round ${round})`;
+    case "collaborator.failed":
+    case "update.refused":
+      return `${who}: ${why?.code} ${why?.message} (round ${round})`;
+    case "aggregator.restarted":
+      return `the aggregator was restarted (round ${round})`;
+    case "experiment.failed":
+      return `failed: ${failure?.error.code} ${failure?.error.message}`;
+    default:
+      return undefined;
+  }
+}
+
+export const emitRow = (out: Console, experiment: string, rounds: number, row: RoundRow): void => {
+  const { round, accuracy, loss, trainLoss: train_loss, seconds } = row;
+  out.emit("round", { experiment, round, rounds, accuracy, loss, train_loss, seconds });
+};
+
+/** A row where nothing can be redrawn. */
+export const rowLine = (rounds: number, { round, accuracy, loss, seconds }: RoundRow): string => {
+  const said = accuracy === null ? "" : `  accuracy ${percent(accuracy).padStart(8)}`;
+  const lost = loss === null ? "" : `  loss ${decimal(loss)}`;
+  return `round ${String(round).padStart(String(rounds).length)}/${rounds}${said}${lost}  ${seconds.toFixed(1)} s`;
+};
