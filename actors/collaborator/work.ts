@@ -33,17 +33,15 @@ export async function runTasks(job: Job): Promise<{ metrics: MetricsOfTask[]; we
   const metrics: MetricsOfTask[] = [];
   let trained = false;
   let samples = 0;
-  trainer.write(global);
+  let tuned = global; // where the next task goes on
+  let held: Float32Array | undefined; // what the trainer holds for certain
   for (const label of job.labels) {
     const task = plan.tasks.find((t) => t.label === label);
     if (task === undefined) throw new FlError("FL_TASK_UNKNOWN", { label });
     signal.throwIfAborted();
     const rates = task.task === "validate";
-    const aside = trained && task.on === "global";
-    if (aside) {
-      trainer.read(update);
-      trainer.write(global); // K1
-    }
+    const from = task.on === "global" ? global : tuned; // K1
+    if (held !== from) trainer.write(from);
     const values = await trainer.run(task.task, {
       arguments: task.arguments,
       data,
@@ -54,15 +52,17 @@ export async function runTasks(job: Job): Promise<{ metrics: MetricsOfTask[]; we
       progress: (done, total) => job.progress(label, done, total),
     });
     signal.throwIfAborted(); // a task may have run on; what it gave belongs to nobody
-    if (aside && rates) trainer.write(update); // K2
+    held = undefined; // K2: a rating of the workspace's own may leave anything
     if (!rates) {
+      trainer.read(update);
+      tuned = update;
+      held = update;
       trained = true;
       samples += values.samples ?? 0;
     }
     metrics.push({ task: label, values });
     job.measured(label, values);
   }
-  if (trained) trainer.read(update);
   const weight = plan.weight === "equal" ? 1 : samples > 0 ? samples : data.train.size;
   return { metrics, weight, trained };
 }

@@ -1,0 +1,85 @@
+import test from "ava";
+import { Peers, SILENT_MS } from "../../actors/aggregator/peers.ts";
+import type { Alive } from "../../src/wire/messages.ts";
+
+const alive: Alive = { round: 1, doing: "train", done: 3, total: 9 };
+const stateOf = (peers: Peers, name: string): string => peers.list().find((p) => p.name === name)!.state;
+
+test("everyone is absent until it is heard, and listed in the order of names", (t) => {
+  const peers = new Peers(["b", "a"]);
+  t.deepEqual(
+    peers.list().map((p) => [p.name, p.state, p.seen_at]),
+    [
+      ["a", "absent", null],
+      ["b", "absent", null],
+    ],
+  );
+  peers.alive("a", alive, 7);
+  t.like(peers.list()[0], { state: "working", doing: "train", done: 3, total: 9, seen_at: 7 });
+});
+
+test("who was never heard is not lost; who was heard is, once, after SILENT_MS (E1)", (t) => {
+  const peers = new Peers(["a", "b"]);
+  t.deepEqual(peers.lost(1e9), []);
+  peers.alive("a", alive, 1000);
+  t.deepEqual(peers.lost(1000 + SILENT_MS - 1), []);
+  t.deepEqual(peers.lost(1000 + SILENT_MS), ["a"]);
+  t.is(stateOf(peers, "a"), "silent");
+  t.deepEqual(peers.lost(1000 + 9 * SILENT_MS), [], "said once");
+});
+
+test("a sign of life, or an offer, brings it back, and says so once (E1)", (t) => {
+  for (const back of [(p: Peers) => p.alive("a", alive, 9e5), (p: Peers) => p.set("a", "offering", 9e5)]) {
+    const peers = new Peers(["a"]);
+    t.false(peers.alive("a", alive, 0), "the first sign is no return");
+    peers.lost(5e5);
+    t.true(back(peers));
+    t.false(peers.alive("a", alive, 9e5));
+    t.deepEqual(peers.lost(9e5 + SILENT_MS - 1), []);
+  }
+});
+
+test("a sign of life does not undo what the round knows of it", (t) => {
+  const peers = new Peers(["a"]);
+  for (const state of ["offering", "accepted", "failed"] as const) {
+    peers.set("a", state, 1);
+    peers.alive("a", alive, 2);
+    t.is(stateOf(peers, "a"), state);
+  }
+});
+
+test("a new round begins with everyone at work but the silent and the absent, and no bytes", (t) => {
+  const peers = new Peers(["a", "b", "c"]);
+  peers.set("a", "accepted", 1000);
+  peers.bytes("a", 77);
+  peers.alive("b", alive, 1);
+  peers.lost(1 + SILENT_MS);
+  t.is(peers.list()[0]!.bytes, 77);
+  peers.round();
+  t.deepEqual(
+    peers.list().map((p) => [p.state, p.bytes]),
+    [
+      ["working", 0],
+      ["silent", 0],
+      ["absent", 0],
+    ],
+  );
+});
+
+test("strangers are nobody", (t) => {
+  const peers = new Peers(["a"]);
+  t.false(peers.alive("x", alive, 1));
+  t.false(peers.set("x", "failed", 1));
+  peers.bytes("x", 1);
+  t.deepEqual(
+    peers.list().map((p) => p.name),
+    ["a"],
+  );
+});
+
+test("a listing is a copy", (t) => {
+  const peers = new Peers(["a"]);
+  const before = peers.list();
+  peers.alive("a", alive, 1);
+  t.is(before[0]!.state, "absent");
+});
