@@ -155,6 +155,11 @@ export const codes = {
   FL_CANCELLED: { retryable: false, text: "the experiment was cancelled", hint: "" },
   // command line
   FL_USAGE: { retryable: false, text: "the command line is not valid", hint: "entente --help" },
+  FL_NOT_RUNNING: {
+    retryable: false,
+    text: "no federation runs here",
+    hint: "start one with entente up, or name the server of one that runs elsewhere with --nats URL",
+  },
   FL_LOCKED: {
     retryable: false,
     text: "another process uses this directory",
