@@ -41,7 +41,8 @@ export const round: Suite = {
         await one({ collaborators, parameters: 10_000_000, rounds: 4 }, report, true);
       return;
     }
-    for (const c of cases) await one(c, report, false);
+    const only = flags.find((f) => f.startsWith("--case="))?.slice(7);
+    for (const [i, c] of cases.entries()) if (only === undefined || only === String(i + 1)) await one(c, report, false);
   },
 };
 

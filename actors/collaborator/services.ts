@@ -174,7 +174,7 @@ export class CollaboratorServices {
       return { round, weight: 1, metrics: [], bytes: bytesOf(this.#values) };
     }
     this.#doing("fetching");
-    sameLayout(layoutOf(record.specs ?? []), trainer.layout);
+    if (record.model?.layout !== trainer.layout.digest) sameLayout(layoutOf(record.specs ?? []), trainer.layout);
     const global = await this.#feed.fetch(record.model!, signal);
     // Not kept any more: the round has moved on and a newer record is on its way, which ends this work.
     if (global === undefined) throw new FlError("FL_NOT_FOUND", { reason: `the model of round ${round} is gone` });

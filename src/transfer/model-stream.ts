@@ -5,8 +5,8 @@
  *    within the range does not matter.
  * D2 Whoever listens gets the frames as they are published; a model of which any was missed is read from the stream, a
  *    window at a time.
- * D3 Only models up to LIVE_BYTES are listened for: a fan-out has no back-pressure, and a reader that cannot keep up with
- *    more than the server's pending limit (64 MiB by default) would be cut off.
+ * D3 Only models up to LIVE_BYTES are listened for: a fan-out has no back-pressure, and a reader for which more lies in the
+ *    server than its pending limit (64 MiB by default) is cut off. One whole model and the rest of the traffic fit below it.
  * D4 Once a read has ended, however it ended, nothing is written to the buffer it was lent.
  */
 import { FlError } from "../errors.ts";
@@ -20,7 +20,7 @@ import { match } from "../wire/template.ts";
 import type { Wire } from "../wire/wire.ts";
 import { WINDOW } from "./pull.ts";
 
-export const LIVE_BYTES = 16 * 2 ** 20;
+export const LIVE_BYTES = 40 * 2 ** 20;
 /** appends under way at once: 8 MiB */
 const APPENDS = 16;
 
