@@ -3,6 +3,7 @@
  * for `collaborator.lost`; no round waits on it.
  *
  * E1 A collaborator is silent after SILENT_MS without a sign of life; an offer is one, too.
+ * E2 What a collaborator did in an earlier round is not shown as this one's: a late word of it is a sign of life only.
  */
 import type { Alive, PeerState, Progress } from "../../src/wire/messages.ts";
 
@@ -12,6 +13,7 @@ type Peer = { -readonly [K in keyof Progress["peers"][number]]: Progress["peers"
 
 export class Peers {
   readonly #peers: Map<string, Peer>;
+  #round = 0;
 
   constructor(names: readonly string[]) {
     this.#peers = new Map(
@@ -28,7 +30,8 @@ export class Peers {
   alive(name: string, alive: Alive, now: number): boolean {
     const peer = this.#peers.get(name);
     if (peer === undefined) return false;
-    Object.assign(peer, { doing: alive.doing, done: alive.done, total: alive.total });
+    const { round, doing, done, total } = alive;
+    if (round >= this.#round) Object.assign(peer, { doing, done, total }); // E2
     return this.#seen(peer, now);
   }
 
@@ -54,10 +57,11 @@ export class Peers {
   }
 
   /** A new round: everyone who lives works on it. */
-  round(): void {
+  round(round: number): void {
+    this.#round = round;
     for (const peer of this.#peers.values()) {
       if (peer.state !== "silent" && peer.state !== "absent") peer.state = "working";
-      peer.bytes = 0;
+      Object.assign(peer, { doing: "", done: 0, total: 0, bytes: 0 }); // E2
     }
   }
 

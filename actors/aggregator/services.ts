@@ -186,7 +186,7 @@ export class AggregatorServices {
       failure: null,
       outcome: null,
     };
-    this.#peers.round();
+    this.#peers.round(round);
     await this.#bench.open(round, trains, new Set(asked));
     this.#open = record;
     await this.#write(record);

@@ -55,7 +55,7 @@ test("a new round begins with everyone at work but the silent and the absent, an
   peers.alive("b", alive, 1);
   peers.lost(1 + SILENT_MS);
   t.is(peers.list()[0]!.bytes, 77);
-  peers.round();
+  peers.round(2);
   t.deepEqual(
     peers.list().map((p) => [p.state, p.bytes]),
     [
@@ -82,4 +82,15 @@ test("a listing is a copy", (t) => {
   const before = peers.list();
   peers.alive("a", alive, 1);
   t.is(before[0]!.state, "absent");
+});
+
+test("what is told of an earlier round is a sign of life, not progress in this one (E2)", (t) => {
+  const peers = new Peers(["a"]);
+  peers.alive("a", alive, 1);
+  peers.round(2);
+  t.like(peers.list()[0], { doing: "", done: 0, total: 0 });
+  peers.alive("a", alive, 2);
+  t.like(peers.list()[0], { doing: "", done: 0, total: 0, seen_at: 2 });
+  peers.alive("a", { ...alive, round: 2 }, 3);
+  t.like(peers.list()[0], { doing: "train", done: 3, total: 9 });
 });
