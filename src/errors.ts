@@ -109,6 +109,11 @@ export const codes = {
     hint: "use a built-in name, a module path (./file.ts) or nats:<name>",
   },
   FL_PART_FAILED: { retryable: false, text: "a swappable part failed", hint: "the cause is its own error" },
+  FL_PART_LOST: {
+    retryable: true,
+    text: "a swappable part that ran elsewhere is gone, and this round's work with it",
+    hint: "the round is done again from its updates; the part's own log says why it ended",
+  },
   FL_SHARD_INVALID: {
     retryable: false,
     text: "the shard descriptor is not valid",
@@ -151,7 +156,11 @@ export const codes = {
     text: "the Director refused this shard",
     hint: "its sample and target shapes must be the federation's",
   },
-  FL_STATE: { retryable: false, text: "this cannot be done in the present state", hint: "entente status shows the state" },
+  FL_STATE: {
+    retryable: false,
+    text: "this cannot be done in the present state",
+    hint: "entente status shows the state",
+  },
   FL_CANCELLED: { retryable: false, text: "the experiment was cancelled", hint: "" },
   // command line
   FL_USAGE: { retryable: false, text: "the command line is not valid", hint: "entente --help" },

@@ -5,6 +5,7 @@ export { partitionDirichlet, partitionIid } from "./data/partition.ts";
 export { defineShard, type ShardContext, type ShardDescriptor, type Split, type Splits } from "./data/shard.ts";
 export { type Code, codes, FlError } from "./errors.ts";
 export { type Aggregation, type AggregationPart, defineAggregation, type Update } from "./parts/aggregation.ts";
+export { defineMonitor, type Monitor, type MonitorSpec } from "./parts/monitor.ts";
 export {
   defineExperiment,
   type ExperimentDefinition,

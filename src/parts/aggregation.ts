@@ -9,6 +9,8 @@
  * G4 No call keeps the event loop for long: a rule yields between blocks.
  * G5 An instance serves many rounds, one after the other, and reuses its memory. Accepts of one round may overlap; `finish`
  *    comes after the last of them is done.
+ * G6 One that works elsewhere may lose a round, with every update it has accepted: FL_PART_LOST from `accept` or `finish`. The
+ *    round is then begun again and offered all its updates; until then every call of it fails the same way.
  * test/contract/aggregation.ts holds every rule to these.
  */
 import { z } from "zod";
@@ -34,9 +36,9 @@ export type AggregationRound = {
 
 export type Aggregation = {
   begin(round: AggregationRound): void | Promise<void>;
-  /** @throws FL_UPDATE_RANGE, FL_LAYOUT_MISMATCH (G2) */
+  /** @throws FL_UPDATE_RANGE, FL_LAYOUT_MISMATCH (G2), FL_PART_LOST (G6) */
   accept(update: Update): void | Promise<void>;
-  /** Writes the next model to `out`. @throws FL_STATE when no update was accepted */
+  /** Writes the next model to `out`. @throws FL_STATE when no update was accepted, FL_PART_LOST (G6) */
   finish(out: Float32Array): void | Promise<void>;
   /** What must last from round to round (momentum, say), stored with each checkpoint; called between rounds only. */
   save?(): Uint8Array;

@@ -172,7 +172,7 @@ export const subjects = {
   aggregationBegin: request("fl.v1.{fed}.exp.{exp}.aggregation.{name}.begin", m.aggregationBegin, m.aggregationReply, {
     from: aggregator,
     to: "aggregation",
-    doc: "A remote aggregation actor starts a round; it pulls `global`.",
+    doc: "A remote aggregation actor starts a round; it pulls `global`, and `state` if it does not have it.",
   }),
   aggregationAccept: request(
     "fl.v1.{fed}.exp.{exp}.aggregation.{name}.accept",
@@ -191,18 +191,18 @@ export const subjects = {
     {
       from: aggregator,
       to: "aggregation",
-      doc: "Close the round; the aggregator pulls `next`.",
+      doc: "Close the round; the aggregator pulls `next`, and `state` if there is any.",
     },
   ),
   aggregationGive: requestFrame("fl.v1.{fed}.exp.{exp}.aggregation.{name}.give", m.aggregationPull, {
     from: aggregator,
     to: "aggregation",
-    doc: "The aggregator pulls a chunk of the next model from the actor.",
+    doc: "The aggregator pulls a chunk of the next model, or of the rule's state, from the actor.",
   }),
-  aggregationTake: requestFrame("fl.v1.{fed}.aggregation.{name}.take.{exp}", m.aggregationPull, {
+  aggregationTake: requestFrame("fl.v1.{fed}.aggregation.{name}.take.{exp}.{session}", m.aggregationPull, {
     from: ["aggregation", "name"],
     to: "aggregator",
-    doc: "The actor pulls a chunk of the global model or an update.",
+    doc: "The actor pulls a chunk of the global model, of an update or of the rule's state. Served while the session lasts.",
   }),
   report: request("fl.v1.{fed}.envoy.{envoy}.monitor.{name}", m.nothing, m.reportReply, {
     from: envoy,
