@@ -1,0 +1,225 @@
+/**
+ * A whole experiment in one process: the real machines and services of an Aggregator and its Collaborators over a memory
+ * world, with a trainer so small that its model can be computed on paper.
+ *
+ * The trainer's `train` adds an amount that depends on (collaborator, round, element) only, so `expected` below says what
+ * the federation must arrive at, bit for bit, without any of its code.
+ */
+import { fedavg } from "../../actors/aggregation/fedavg.ts";
+import { type AggregatorOutput, aggregatorMachine } from "../../actors/aggregator/machine.ts";
+import { AggregatorServices } from "../../actors/aggregator/services.ts";
+import { type CollaboratorOutput, collaboratorMachine } from "../../actors/collaborator/machine.ts";
+import { CollaboratorServices } from "../../actors/collaborator/services.ts";
+import type { RunContext, Trainer } from "../../src/engine/engine.ts";
+import { FlError } from "../../src/errors.ts";
+import { host } from "../../src/host.ts";
+import type { Aggregation } from "../../src/parts/aggregation.ts";
+import { type Plan, parsePlan, resolveQuorum } from "../../src/plan/plan.ts";
+import type { Clock } from "../../src/ports.ts";
+import { layoutOf } from "../../src/tensor/layout.ts";
+import { parseSafetensors } from "../../src/tensor/safetensors.ts";
+import { decode } from "../../src/wire/codec.ts";
+import type { Event, ExperimentRecord, Metric, RoundRecord } from "../../src/wire/messages.ts";
+import * as messages from "../../src/wire/messages.ts";
+import { buckets, shelves } from "../../src/wire/table.ts";
+import { Wire } from "../../src/wire/wire.ts";
+import { FED, type TestPorts, testWorld } from "./ports.ts";
+
+export const EXP = "e";
+export const weightOf = (name: string): number => name.charCodeAt(0) - 96; // a 1, b 2, c 3
+
+const startOf = (i: number): number => Math.fround(0.25 * (i % 7) - 0.5);
+const amount = (name: string, round: number, i: number): number =>
+  Math.fround(((weightOf(name) * 31 + round * 17 + i * 13) % 64) / 64 - 0.4);
+
+/** What FedAvg makes of it, in plain f64: the sums are exact at these magnitudes. */
+export function expected(length: number, rounds: number, whoIn: (round: number) => readonly string[]): Float32Array {
+  const model = Float32Array.from({ length }, (_, i) => startOf(i));
+  for (let round = 1; round <= rounds; round++) {
+    const names = whoIn(round);
+    const total = names.reduce((sum, n) => sum + weightOf(n), 0);
+    for (let i = 0; i < length; i++) {
+      const sum = names.reduce((s, n) => s + weightOf(n) * Math.fround(model[i]! + amount(n, round, i)), 0);
+      model[i] = sum / total;
+    }
+  }
+  return model;
+}
+
+/** Called in each task, before it does anything; what it throws the task throws. */
+export type Hook = (context: RunContext & { task: string }) => Promise<void> | void;
+
+export type FakeTrainer = Trainer & { readonly ran: string[]; disposed: boolean };
+
+export function fakeTrainer(length: number, hook: Hook = () => {}): FakeTrainer {
+  const weights = Float32Array.from({ length }, (_, i) => startOf(i));
+  let running = false;
+  const idle = (): void => {
+    if (running) throw new FlError("FL_STATE", { reason: "a task is running on this trainer" }); // E3
+  };
+  return {
+    layout: layoutOf([{ name: "w", dtype: "f32", shape: [length] }]),
+    tasks: ["train", "validate"],
+    ran: [],
+    disposed: false,
+    read(out) {
+      idle();
+      out.set(weights);
+    },
+    write(values) {
+      idle();
+      weights.set(values);
+    },
+    async run(task, context) {
+      idle();
+      running = true;
+      try {
+        await hook({ ...context, task });
+        const { collaborator, round, signal } = context;
+        if (signal.aborted) throw new FlError("FL_CANCELLED");
+        this.ran.push(`${collaborator} ${task} ${round}`);
+        if (task === "validate") return { accuracy: round / 10, samples: 5 };
+        for (const i of weights.keys()) weights[i]! += amount(collaborator, round, i);
+        return { loss: 1 / round, samples: weightOf(collaborator) };
+      } finally {
+        running = false;
+      }
+    },
+    save: async () => {},
+    dispose() {
+      this.disposed = true;
+    },
+    memory: () => ({ tensors: 0 }),
+  };
+}
+
+export type Running<O> = {
+  readonly done: Promise<O>;
+  readonly ports: TestPorts;
+  /** asks it to leave */
+  leave(): void;
+  /** kill -9: nothing more is said or heard */
+  kill(): Promise<void>;
+};
+
+type Options = {
+  names?: readonly string[];
+  length?: number;
+  plan?: Record<string, unknown>;
+  lose?: (subject: string) => boolean;
+  clock?: Clock;
+};
+
+export function experiment(
+  t: { teardown(end: () => Promise<void>): void },
+  { names = ["a", "b", "c"], length = 8, plan: written = {}, lose = () => false, clock }: Options = {},
+) {
+  const world = testWorld({ lose, clock });
+  const plan: Plan = parsePlan({ version: 1, rounds: 3, ...written });
+  const digest = "0".repeat(64);
+  const record: ExperimentRecord = {
+    ...{ v: 1, name: EXP, owner: "ann", seq: 1, state: "in_progress", plan_digest: digest, rounds: plan.rounds },
+    submission: { v: 1, name: EXP, plan: plan as unknown as Record<string, unknown>, archive: { object: "x", digest } },
+    ...{ collaborators: [...names], submitted_at: 0, started_at: 0, ended_at: null, failure: null, outcome: null },
+  };
+  const connect = (name: string) => {
+    const ports = world.ports(name);
+    return { ports, wire: new Wire(ports, FED) };
+  };
+
+  const aggregator = async (aggregation: Aggregation = fedavg.create()) => {
+    const { ports, wire } = connect("aggregator");
+    const services = await AggregatorServices.create({ wire, record, plan, aggregation });
+    const stop = new AbortController();
+    const hosted = await host(aggregatorMachine.provide({ actors: services.actors }), {
+      id: "aggregator",
+      input: {
+        ...{ experiment: EXP, rounds: plan.rounds, quorum: resolveQuorum(plan, names.length) },
+        ...{ collaborators: names, rates: plan.tasks.some((t) => t.on === "global") },
+      },
+      ...{ ports, stop: stop.signal, leave: { type: "leave" } },
+    });
+    hosted.actor.on("*", (announcement) => services.ledger.announce(announcement));
+    const running: Running<AggregatorOutput> = {
+      done: hosted.done.then(async (output) => {
+        await services.ledger.settle();
+        await services.dispose();
+        return output;
+      }),
+      ports,
+      leave: () => stop.abort(),
+      kill: async () => {
+        running.done.catch(() => {});
+        await ports.bus.close();
+        hosted.actor.stop();
+      },
+    };
+    t.teardown(running.kill); // no test leaves anybody at work
+    return { ...running, actor: hosted.actor };
+  };
+
+  const collaborator = async (name: string, trainer: FakeTrainer = fakeTrainer(length)) => {
+    const { ports, wire } = connect(name);
+    const split = { size: 5, samples: new Float32Array(5), targets: new Float32Array(5) };
+    const services = await CollaboratorServices.create({
+      ...{ wire, experiment: EXP, name, plan },
+      prepare: async () => ({ trainer, data: { train: split, validation: split } }),
+    });
+    const stop = new AbortController();
+    const hosted = await host(collaboratorMachine.provide({ actors: services.actors }), {
+      ...{ id: "collaborator", input: { experiment: EXP, name }, ports },
+      ...{ stop: stop.signal, leave: { type: "leave" } },
+    });
+    const running: Running<CollaboratorOutput> = {
+      done: hosted.done.then(async (output) => {
+        await services.dispose();
+        return output;
+      }),
+      ports,
+      leave: () => stop.abort(),
+      kill: async () => {
+        running.done.catch(() => {});
+        await ports.bus.close();
+        hosted.actor.stop();
+      },
+    };
+    t.teardown(running.kill);
+    return { ...running, trainer, actor: hosted.actor };
+  };
+
+  const { wire: reader } = connect("reader");
+  const model = async (which: "last" | "best"): Promise<Float32Array> => {
+    const bytes = await (await reader.shelf(shelves.models)).get(`${EXP}.${which}`);
+    if (bytes === undefined) throw new Error(`there is no ${which} model`);
+    return parseSafetensors(bytes).values;
+  };
+  const round = async (): Promise<RoundRecord | undefined> =>
+    (await (await reader.table(buckets.rounds)).get({ exp: EXP }))?.value;
+  /** All that was recorded, in order. */
+  const all = async <T>(
+    which: "events" | "metrics",
+    schema: typeof messages.event | typeof messages.metric,
+  ): Promise<T[]> => {
+    const journal = await reader.journal(which);
+    const found: T[] = [];
+    for (let seq = 1; ; seq++) {
+      const stored = await journal.read(seq);
+      if (stored === undefined) return found;
+      found.push(decode<unknown>(schema, stored.data, stored.contentType, which) as T);
+    }
+  };
+  return {
+    ...{ world, reader, plan, names, length, aggregator, collaborator, model, round },
+    events: () => all<Event>("events", messages.event),
+    metrics: () => all<Metric>("metrics", messages.metric),
+  };
+}
+
+/** Something to wait for, and to let happen. */
+export function gate(): { readonly opened: Promise<void>; open(): void } {
+  let open = (): void => {};
+  const opened = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  return { opened, open };
+}
