@@ -48,6 +48,7 @@ export function intake({ wire, exp, bench, peers, input, sendBack, open }: Intak
     if (verdict === "accepted") sendBack({ type: "update.accepted", collaborator });
     if (verdict === "accepted" || verdict === "duplicate") return;
     counters.drop(log, `update.${verdict}`, { collaborator, round, error }); // I1
+    if (error?.code === "FL_PART_LOST") sendBack({ type: "aggregation.lost", error: error as WireError });
     if (verdict !== "refused" || error === undefined) return;
     sendBack({ type: "update.refused", collaborator, error: error as WireError });
     if (open()?.round === round) failed(collaborator, round, error as WireError);
@@ -84,6 +85,15 @@ export function intake({ wire, exp, bench, peers, input, sendBack, open }: Intak
       { exp },
       ({ envoy }, { error }) => {
         failed(envoy, open()?.round ?? 0, error as WireError);
+        return { ok: true };
+      },
+      (error) => ({ ok: false, error: error.toJSON() }),
+    ),
+    wire.serve(
+      subjects.end,
+      { exp },
+      () => {
+        sendBack({ type: "cancel" });
         return { ok: true };
       },
       (error) => ({ ok: false, error: error.toJSON() }),

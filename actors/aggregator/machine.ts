@@ -12,9 +12,11 @@
  * A3 Round 0 makes the initial model on one collaborator; the round after the last rates the final model and trains nothing.
  * A4 A collaborator that failed stays out of this round only. A silent one is shown as silent and waited for until the
  *    deadline: liveness is not progress.
+ * A5 An aggregation actor that lost its round's updates ends this process, not the experiment: the next one is offered them
+ *    again.
  */
 import { assign, emit, setup } from "xstate";
-import { asFlError, FlError, type WireError } from "../../src/errors.ts";
+import { asFlError, FlError, fromWire, type WireError } from "../../src/errors.ts";
 import type { Event, Failure, ModelRef, Outcome, Scored } from "../../src/wire/messages.ts";
 import type { Announcement } from "../ledger.ts";
 import { callbackPort, promisePort } from "../provided.ts";
@@ -64,6 +66,7 @@ export type AggregatorEvent =
   | { type: "collaborator.failed"; collaborator: string; round: number; error: WireError }
   | { type: "collaborator.lost"; collaborator: string }
   | { type: "collaborator.returned"; collaborator: string }
+  | { type: "aggregation.lost"; error: WireError }
   | { type: "cancel" }
   | { type: "leave" };
 
@@ -184,6 +187,10 @@ export const aggregatorMachine = setup({
       on: {
         cancel: { target: "cancelling", actions: assign({ ended: "cancelled" }) },
         leave: "left",
+        "aggregation.lost": {
+          target: "failing",
+          actions: { type: "failWith", params: ({ event }) => ({ error: fromWire(event.error) }) },
+        }, // A5
         "collaborator.lost": {
           actions: {
             type: "announce",

@@ -19,7 +19,7 @@ import { pullChunks } from "../../src/transfer/pull.ts";
 import type { MetricsOfTask, Offer, Verdict } from "../../src/wire/messages.ts";
 
 /** Memory for open uploads; at least two are open at a time whatever the model's size, so that one can stall. */
-const UPLOAD_BYTES = 256 * 2 ** 20;
+const UPLOAD_BYTES = 128 * 2 ** 20;
 const MOST_SLOTS = 16;
 /** The largest weight an update may have: samples of one collaborator in one round. */
 export const WEIGHT_BOUND = 2 ** 28;
@@ -120,7 +120,9 @@ export class Workbench {
       if (round.closing.signal.aborted) return { verdict: "late" };
       const error = asFlError(e);
       // a transfer that broke off may be tried again; an update that is wrong may not
-      const again = ["FL_TIMEOUT", "FL_NO_RESPONDER", "FL_FRAME_CHECKSUM", "FL_CLOSED"].includes(error.code);
+      const again = ["FL_TIMEOUT", "FL_NO_RESPONDER", "FL_FRAME_CHECKSUM", "FL_CLOSED", "FL_PART_LOST"].includes(
+        error.code,
+      );
       return { verdict: again ? "again" : "refused", error: error.toJSON() };
     });
     round.open.set(collaborator, taking);

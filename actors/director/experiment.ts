@@ -5,7 +5,8 @@
  *
  * E1 Every state's effect is idempotent, so a restarted Director takes the experiment up in the state it was saved in.
  * E2 Whatever happens, `ending` writes the record: a failure keeps the cause it was born with.
- * E3 Cancelling stops the Aggregator and takes the assignments back, which stops the collaborators.
+ * E3 Cancelling a running experiment asks its Aggregator to end it, which its collaborators see in the round record. What
+ *    comes back then, be it a failure, ends as cancelled.
  */
 import { assign, sendTo, setup } from "xstate";
 import { asFlError } from "../../src/errors.ts";
@@ -20,7 +21,7 @@ export type Ending =
   | { state: "failed"; failure: Failure }
   | { state: "cancelled" };
 
-type Context = ExperimentInput & { collaborators: readonly string[]; ending: Ending | null };
+type Context = ExperimentInput & { collaborators: readonly string[]; cancelled: boolean; ending: Ending | null };
 
 const failed = (context: Context, role: Failure["role"], error: unknown): Ending => ({
   state: "failed",
@@ -39,12 +40,15 @@ export const experimentMachine = setup({
     /** records it as in progress and assigns it to its envoys */
     start: promisePort<void, { name: string; collaborators: readonly string[] }>("start"),
     aggregator: childMachine,
+    /** asks the Aggregator to end the experiment, until it does */
+    cancelRun: promisePort<void, ExperimentInput>("cancelRun"),
     /** records the ending and takes the assignments back */
     end: promisePort<void, { name: string; collaborators: readonly string[]; ending: Ending }>("end"),
   },
   actions: {
     judge: assign({
       ending: ({ context }, { output }: { output: ChildOutput }): Ending => {
+        if (context.cancelled) return { state: "cancelled" };
         if (output.state === "failed") {
           const failure = { role: "aggregator" as const, name: context.name, round: null, error: output.error };
           return { state: "failed", failure };
@@ -58,9 +62,9 @@ export const experimentMachine = setup({
   },
 }).createMachine({
   id: "experiment",
-  context: ({ input }) => ({ ...input, collaborators: [], ending: null }),
+  context: ({ input }) => ({ ...input, collaborators: [], cancelled: false, ending: null }),
   initial: "choosing",
-  on: { cancel: { target: ".ending", actions: "cancel" }, "clock.resumed": {} }, // E3
+  on: { cancel: { target: ".ending", actions: "cancel" }, "clock.resumed": {} },
   states: {
     choosing: {
       invoke: {
@@ -88,7 +92,19 @@ export const experimentMachine = setup({
         onDone: { target: "ending", actions: { type: "judge", params: ({ event }) => ({ output: event.output }) } },
         onError: { target: "ending", actions: { type: "failWith", params: ({ event }) => ({ error: event.error }) } },
       },
-      on: { "clock.resumed": { actions: sendTo("aggregator", { type: "clock.resumed" }) } },
+      on: {
+        "clock.resumed": { actions: sendTo("aggregator", { type: "clock.resumed" }) },
+        cancel: { target: ".cancelling", actions: assign({ cancelled: true }) }, // E3
+      },
+      initial: "open",
+      states: {
+        open: {},
+        cancelling: {
+          on: { cancel: {} },
+          // That it could not be asked is no reason to give up: the Aggregator's end is waited for in any case.
+          invoke: { id: "cancelRun", src: "cancelRun", input: ({ context }) => context, onDone: {}, onError: {} },
+        },
+      },
     },
     ending: {
       on: { cancel: {} },

@@ -3,10 +3,11 @@ import { type EventObject, fromCallback, fromPromise } from "xstate";
 import { fromWire } from "../../src/errors.ts";
 import { host } from "../../src/host.ts";
 import { parsePlan, resolveQuorum } from "../../src/plan/plan.ts";
-import { buckets, consumers, shelves } from "../../src/wire/table.ts";
+import { buckets, consumers, shelves, subjects } from "../../src/wire/table.ts";
 import { childMachine } from "../child/machine.ts";
 import { Nursery } from "../child/nursery.ts";
 import { runRole } from "../entrypoint.ts";
+import { insist } from "../insist.ts";
 import { directorConfig } from "./config.ts";
 import { openDesk } from "./desk.ts";
 import { Envoys } from "./envoys.ts";
@@ -14,6 +15,9 @@ import { type Ending, experimentMachine } from "./experiment.ts";
 import { type DirectorInput, directorMachine } from "./machine.ts";
 import { Records } from "./records.ts";
 import { admit } from "./submissions.ts";
+
+/** of one ask to an Aggregator that may be restarting */
+const CANCEL_MS = 5_000;
 
 runRole(directorConfig, "director", async ({ config, wire, ports, stop, ready }) => {
   const { name, limit, periodMs, sampleShape, targetShape } = config;
@@ -50,6 +54,10 @@ runRole(directorConfig, "director", async ({ config, wire, ports, stop, ready })
         await Promise.all(collaborators.map((envoy) => envoys.assign(envoy, submission)));
       }),
       aggregator: childMachine.provide({ actors: { run: nursery.run } }),
+      cancelRun: fromPromise<void, { name: string }>(async ({ input: { name: exp }, signal }) => {
+        const ask = { exp, director: name };
+        await insist(signal, () => wire.request(subjects.end, ask, {}, { timeoutMs: CANCEL_MS, signal }));
+      }),
       end: fromPromise<void, { name: string; collaborators: readonly string[]; ending: Ending }>(
         async ({ input: { name: exp, collaborators, ending } }) => {
           await records.end(exp, ending);

@@ -106,6 +106,11 @@ export const subjects = {
     open: true,
     doc: "All registered envoys with their shards, devices and state.",
   }),
+  end: request("fl.v1.{fed}.exp.{exp}.director.{director}.cancel", m.nothing, m.acknowledged, {
+    from: ["director", "director"],
+    to: "aggregator",
+    doc: "The Aggregator ends its experiment as cancelled.",
+  }),
   register: request("fl.v1.{fed}.envoy.{envoy}.register", m.shardInfo, m.registered, {
     from: envoy,
     to: "director",

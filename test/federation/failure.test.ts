@@ -38,7 +38,7 @@ test("a failed experiment says who failed where and why, and does not block the 
   await fed.submit("misplanned", { ...plan, round: 3 }, await path("good"));
   await fed.submit("misnamed", { ...plan, tasks: ["trian"] }, await path("good"));
   await fed.submit("fine", plan, await path("good"));
-  await fed.submit("fine", plan, await path("good"), "mallory");
+  await fed.submit("fine", plan, await path("good"), { owner: "mallory" });
 
   const throws = await fed.experiment("throws", ended);
   t.like(throws, { state: "failed", failure: { role: "collaborator", name: "b", round: 2 } });

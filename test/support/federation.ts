@@ -17,7 +17,7 @@ import { Wire } from "../../src/wire/wire.ts";
 import { bundleWorkspace } from "../../src/workspace/bundle.ts";
 import { type TestServer, testServer } from "./server.ts";
 
-export type Role = "director" | "envoy";
+export type Role = "director" | "envoy" | "aggregation" | "device-monitor";
 type Running = { pid: number; end: AbortController; run: Promise<ChildRun> };
 type Teardown = { teardown(end: () => Promise<void>): void; log(...args: unknown[]): void; readonly passed: boolean };
 
@@ -28,9 +28,16 @@ export type TestFederation = {
   start(role: Role, name: string, config?: Record<string, unknown>): Promise<number>;
   kill(role: Role, name: string): Promise<void>;
   stop(role: Role, name: string): Promise<void>;
+  /** How a process ended by itself. */
+  gone(role: Role, name: string): Promise<ChildRun>;
   /** The process of this entrypoint below that role, once there is one. */
   childOf(role: Role, name: string, entry: string): Promise<number>;
-  submit(name: string, plan: Record<string, unknown>, workspace: string, owner?: string): Promise<void>;
+  submit(
+    name: string,
+    plan: Record<string, unknown>,
+    workspace: string,
+    options?: { owner?: string; parts?: Record<string, string> },
+  ): Promise<void>;
   /** Resolves when the record satisfies the predicate. */
   experiment(name: string, until: (record: ExperimentRecord) => boolean): Promise<ExperimentRecord>;
   round(name: string, until: (record: RoundRecord) => boolean): Promise<RoundRecord>;
@@ -100,6 +107,11 @@ export async function testFederation(t: Teardown, fed = "test"): Promise<TestFed
       await run;
       running.delete(`${role}.${name}`);
     },
+    async gone(role, name) {
+      const run = await running.get(`${role}.${name}`)!.run;
+      running.delete(`${role}.${name}`);
+      return run;
+    },
     async childOf(role, name, entry) {
       const { pid } = running.get(`${role}.${name}`)!;
       for (;;) {
@@ -108,8 +120,8 @@ export async function testFederation(t: Teardown, fed = "test"): Promise<TestFed
         await new Promise((resolve) => setImmediate(resolve));
       }
     },
-    async submit(name, plan, workspace, owner = "tester") {
-      const { archive, digest } = await bundleWorkspace(workspace);
+    async submit(name, plan, workspace, { owner = "tester", parts = {} } = {}) {
+      const { archive, digest } = await bundleWorkspace(workspace, { parts });
       await (await wire.shelf(shelves.archives)).put(digest, archive);
       const submission = { v: 1 as const, name, plan, archive: { object: digest, digest } };
       await wire.append(subjects.submit, await wire.journal("submissions"), { owner }, submission, `${owner}.${name}`);
