@@ -6,10 +6,12 @@
  */
 import { join } from "node:path";
 import { FlError } from "../errors.ts";
+import { readInfo } from "../nats/info.ts";
 import { type Server, startServer } from "../nats/server.ts";
 
 const MOST = 3;
 const WITHIN_MS = 30_000;
+const ANSWER_MS = 3_000;
 
 export type BusNews = { readonly url: string; readonly version: string | null; readonly pid: number | null };
 export type RunningBus = {
@@ -28,9 +30,10 @@ export type BusOptions = {
   readonly news: (news: BusNews) => void;
 };
 
-/** @throws FL_LOCKED, FL_NATS_START, FL_NATS_NOT_FOUND, FL_NATS_TOO_OLD */
+/** @throws FL_LOCKED, FL_NATS_START, FL_NATS_NOT_FOUND, FL_NATS_TOO_OLD, FL_NATS_UNREACHABLE */
 export async function startBus({ dir, url, port, log, news }: BusOptions): Promise<RunningBus> {
   if (url !== undefined) {
+    await reachable(url);
     news({ url, version: null, pid: null });
     return { url, failed: new Promise(() => {}), stop: async () => {} };
   }
@@ -76,4 +79,11 @@ export async function startBus({ dir, url, port, log, news }: BusOptions): Promi
       await server.stop(); // one that was just coming up
     },
   };
+}
+
+/** One of the addresses answers: a wrong one is said at once, where roles would go on trying. */
+async function reachable(urls: string): Promise<void> {
+  const found = await Promise.allSettled(urls.split(",").map((url) => readInfo(url.trim(), ANSWER_MS)));
+  const first = found[0];
+  if (found.every((f) => f.status === "rejected") && first?.status === "rejected") throw first.reason;
 }

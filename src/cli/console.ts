@@ -6,7 +6,7 @@
  * O3 Colour only where a terminal shows it and NO_COLOR is not set.
  */
 import { type Line, type LineType, lines } from "./lines.ts";
-import { Live } from "./live.ts";
+import { cut, Live } from "./live.ts";
 
 export type Paint = { bold(text: string): string; dim(text: string): string; red(text: string): string };
 
@@ -38,6 +38,11 @@ export class Console {
     if (this.json) return;
     if (this.#live !== undefined) this.#live.above(text);
     else this.#stdout.write(`${text}\n`);
+  }
+
+  /** lines that are cut where a terminal would wrap them */
+  rows(lines: readonly string[]): void {
+    for (const line of lines) this.say(this.#stdout.isTTY ? cut(line, this.#stdout.columns || 80) : line);
   }
 
   /** something on the way, for people: on stderr */

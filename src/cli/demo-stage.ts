@@ -6,80 +6,104 @@
  */
 import type { Event, Progress } from "../wire/messages.ts";
 import type { Console } from "./console.ts";
-import { demoView } from "./demo-view.ts";
+import { type DemoScene, demoView } from "./demo-view.ts";
 import type { Live } from "./live.ts";
 import type { RoundRow, Rounds } from "./rounds.ts";
 import { emitRow, remarkOf, rowLine } from "./watch.ts";
 
 const TICK_MS = 200;
 
-export type StageSetup = {
-  readonly experiment: string;
-  readonly rounds: number;
-  readonly envoys: readonly string[];
-  /** rounds that have been shown before (G2) */
-  readonly quietUpTo: number;
-};
-
 export class DemoStage {
   readonly #out: Console;
-  readonly #setup: StageSetup;
   readonly #live: Live | undefined;
-  readonly #timer: NodeJS.Timeout;
+  readonly #timer: NodeJS.Timeout | undefined;
   readonly #told = new Map<string, string>();
-  #rows: readonly RoundRow[] = [];
-  #progress: Progress | undefined;
+  #scene: Omit<DemoScene, "seconds"> = { title: "demo", stage: "starting nats-server", rounds: 0, rows: [], peers: [] };
+  #shownBefore = 0;
   #drawn = "";
+  #over = false;
 
-  constructor(out: Console, setup: StageSetup) {
+  constructor(out: Console) {
     this.#out = out;
-    this.#setup = setup;
     this.#live = out.live();
-    this.#timer = setInterval(() => this.#draw(), TICK_MS);
-    this.#draw();
+    if (this.#live !== undefined) this.#timer = setInterval(() => this.#draw(), TICK_MS);
+  }
+
+  /** in a few words, what goes on before the first round and after the last */
+  stage(stage: string): void {
+    this.#set({ stage });
+  }
+
+  /** The experiment is known; `resumedAt`: the round it goes on with. */
+  begin(experiment: string, rounds: number, envoys: readonly string[], resumedAt: number | undefined): void {
+    this.#shownBefore = (resumedAt ?? 0) - 1;
+    this.#set({ title: experiment, rounds, peers: envoys.map((name) => ({ name, state: "starting" })) });
+  }
+
+  /** An envoy's process is there, or not. */
+  envoy(name: string, state: string): void {
+    this.#set({ peers: this.#scene.peers.map((p) => (p.name === name ? { name, state } : p)) });
   }
 
   row(row: RoundRow): void {
-    const { experiment, rounds, quietUpTo } = this.#setup;
-    if (row.round <= quietUpTo) return; // G2
-    emitRow(this.#out, experiment, rounds, row);
+    if (row.round <= this.#shownBefore) return; // G2
+    const { title, rounds } = this.#scene;
+    emitRow(this.#out, title, rounds, row);
     if (this.#live === undefined) this.#out.say(rowLine(rounds, row));
   }
 
   event(event: Event, rounds: Rounds): void {
-    this.#rows = rounds.rows;
-    const remark = (event.round ?? 0) < this.#setup.quietUpTo ? undefined : remarkOf(event);
+    this.#set({ rows: [...rounds.rows] });
+    const remark = (event.round ?? 0) < this.#shownBefore ? undefined : remarkOf(event);
     if (remark !== undefined && event.type !== "experiment.failed") this.#out.notice(remark);
   }
 
   progress(progress: Progress): void {
-    this.#progress = progress;
+    const { title, rounds, peers } = this.#scene;
+    const now = new Map(progress.peers.map((p) => [p.name, p]));
+    const stage =
+      progress.round === 0
+        ? "making the first model"
+        : progress.round > rounds
+          ? "rating the final model"
+          : `round ${progress.round} of ${rounds}`;
+    this.#set({
+      stage,
+      peers: peers.map((before) => {
+        const peer = now.get(before.name);
+        return peer === undefined || peer.state === "absent" ? before : peer;
+      }),
+    });
     for (const peer of progress.peers) {
-      const now = `${progress.round} ${peer.state} ${peer.doing}`;
-      if (this.#told.get(peer.name) === now) continue; // G1
-      this.#told.set(peer.name, now);
-      this.#out.emit("collaborator", { experiment: this.#setup.experiment, ...peer });
+      const said = `${progress.round} ${peer.state} ${peer.doing}`;
+      if (this.#told.get(peer.name) === said) continue; // G1
+      this.#told.set(peer.name, said);
+      this.#out.emit("collaborator", { experiment: title, ...peer });
     }
+  }
+
+  /** The block stays as it is then; the first to call it says how it ended. */
+  end(stage: string): void {
+    if (this.#over) return;
+    this.#over = true;
+    clearInterval(this.#timer);
+    this.#scene = { ...this.#scene, stage, peers: this.#scene.peers.map(({ name }) => ({ name, state: "" })) };
+    this.#draw();
+    this.#live?.end();
+  }
+
+  /** Drawn at the next tick: many changes come at once. */
+  #set(change: Partial<DemoScene>): void {
+    this.#scene = { ...this.#scene, ...change };
   }
 
   #draw(): void {
     if (this.#live === undefined) return;
-    const { experiment, rounds, envoys } = this.#setup;
-    const scene = {
-      ...{ experiment, rounds, envoys },
-      rows: [...this.#rows],
-      progress: this.#progress,
-      seconds: performance.now() / 1_000,
-    };
-    const block = demoView(scene, process.stdout.rows || 24, this.#out.paint);
-    if (block.join("\n") === this.#drawn) return;
-    this.#drawn = block.join("\n");
+    const seconds = Math.floor(performance.now() / 1_000);
+    const block = demoView({ ...this.#scene, seconds }, process.stdout.rows || 24, this.#out.paint);
+    const text = block.join("\n");
+    if (text === this.#drawn) return;
+    this.#drawn = text;
     this.#live.draw(block);
-  }
-
-  end(): void {
-    clearInterval(this.#timer);
-    this.#draw();
-    this.#live?.end();
   }
 }

@@ -7,7 +7,7 @@
  *    images, so that all of them count once.
  */
 import { mkdir } from "node:fs/promises";
-import { join, relative, resolve } from "node:path";
+import { join, resolve } from "node:path";
 import type { Command } from "commander";
 import { connectFederation, type Federation } from "../client/federation.ts";
 import { asFlError, FlError } from "../errors.ts";
@@ -18,12 +18,12 @@ import { beginOrResume, type DemoRun, type DemoSettings, wipe } from "./demo-run
 import { DemoStage } from "./demo-stage.ts";
 import { failureLines } from "./experiment-view.ts";
 import { INTERRUPTED, report } from "./fault.ts";
-import { percent, whole } from "./figures.ts";
+import { percent, shortest, whole } from "./figures.ts";
 import type { Line } from "./lines.ts";
 import { type LocalFederation, startLocal } from "./local.ts";
 import { number, period, positive } from "./options.ts";
 import { DIR } from "./place.ts";
-import { accuracyIn, ratingOf } from "./rounds.ts";
+import { accuracyIn, type RoundRow, ratingOf } from "./rounds.ts";
 import { interruption } from "./signals.ts";
 import { envoysOf, told, withServer } from "./up.ts";
 import type { Verb } from "./verb.ts";
@@ -66,7 +66,7 @@ async function run(options: DemoOptions, out: Console): Promise<number> {
       if (summary.experiment !== null) out.say("interrupted; the same command goes on from here");
     } else {
       status = report(e, out);
-      out.aside(`what the roles say: ${relative(".", join(options.dir, "logs"))}`);
+      out.aside(`what the roles say: ${shortest(join(options.dir, "logs"))}`);
     }
   }
   summary.seconds = since();
@@ -81,6 +81,7 @@ async function play(options: DemoOptions, out: Console, signal: AbortSignal, sum
   const dir = resolve(options.dir);
   if (options.fresh) await wipe(dir);
   await mkdir(dir, { recursive: true });
+  const stage = new DemoStage(out);
   let client: Federation | undefined;
   let begun: DemoRun | undefined;
   let local: LocalFederation | undefined;
@@ -90,17 +91,26 @@ async function play(options: DemoOptions, out: Console, signal: AbortSignal, sum
       dir,
       periodMs: options.period,
       signal,
-      ...quietly(out),
+      ...quietly(out, stage),
       envoys: async (place) => {
+        stage.stage("handing in the experiment");
         client = await connectFederation({ ...place, name: "demo", signal });
         begun = await beginOrResume(client, dir, options, signal);
         summary.experiment = begun.experiment;
-        return envoysOf({ shard: "mnist", ...begun.settings });
+        const envoys = envoysOf({ shard: "mnist", ...begun.settings });
+        const names = envoys.map((e) => e.name);
+        introduce(out, begun);
+        stage.stage("starting the envoys");
+        stage.begin(begun.experiment, begun.settings.rounds, names, begun.resumed?.round);
+        return envoys;
       },
     });
-    introduce(out, begun!);
-    const record = await Promise.race([local.failed, shown(client!, begun!, out, signal, summary)]);
+    const record = await Promise.race([local.failed, shown(client!, begun!, stage, signal, summary)]);
+    stage.end(record.state);
     await conclude(client!, record, dir, out, summary);
+  } catch (e) {
+    stage.end(signal.aborted ? "interrupted" : "failed");
+    throw e;
   } finally {
     if (signal.aborted) out.aside("stopping: envoys, Director, server");
     await client?.close();
@@ -109,51 +119,55 @@ async function play(options: DemoOptions, out: Console, signal: AbortSignal, sum
 }
 
 /** Processes that come up as they should need no line each. */
-function quietly(out: Console): ReturnType<typeof told> {
+function quietly(out: Console, stage: DemoStage): ReturnType<typeof told> {
   const loud = told(out);
-  const onProcess: typeof loud.onProcess = (news) => {
-    if (news.state !== "ready" || out.json) loud.onProcess(news);
+  return {
+    ...loud,
+    onBus: (news) => {
+      loud.onBus(news);
+      stage.stage("starting the Director");
+    },
+    onProcess: (news) => {
+      if (news.state !== "ready" || out.json) loud.onProcess(news);
+      if (news.role === "envoy") stage.envoy(news.name, news.state);
+    },
   };
-  return { ...loud, onProcess };
 }
 
 function introduce(out: Console, { experiment, settings, resumed }: DemoRun): void {
   const { envoys, samples, alpha } = settings;
   const split = alpha === undefined ? "" : `, skewed by Dirichlet(${alpha})`;
   const each = whole(Math.floor(60_000 / envoys));
-  out.say(`  Director and ${envoys} envoys are there: a process each, none sees another's data`);
+  out.say(`  ${String(envoys).padEnd(2)} envoys       each a process of its own; none sees another's data`);
   out.say(`  MNIST           ${each} images each${split}, ${whole(samples)} of them a round`);
+  if (resumed !== undefined) {
+    const where = resumed.round === 0 ? "from its start" : `at round ${resumed.round} of ${resumed.rounds}`;
+    out.notice(`resuming ${experiment} ${where}`);
+  }
   out.say();
-  if (resumed !== undefined) out.notice(`resuming ${experiment} at round ${resumed.round} of ${resumed.rounds}`);
 }
 
-async function shown(
+function shown(
   client: Federation,
-  { experiment, settings, resumed }: DemoRun,
-  out: Console,
+  { experiment }: DemoRun,
+  stage: DemoStage,
   signal: AbortSignal,
   summary: Summary,
 ): Promise<ExperimentRecord> {
-  const { envoys, rounds } = settings;
-  const names = envoysOf({ shard: "mnist", envoys }).map((e) => e.name);
-  const stage = new DemoStage(out, { experiment, rounds, envoys: names, quietUpTo: (resumed?.round ?? 0) - 1 });
-  try {
-    return await watch(
-      client,
-      experiment,
-      {
-        onRow: (row) => {
-          Object.assign(summary, { rounds: row.round, accuracy: row.accuracy });
-          stage.row(row);
-        },
-        onEvent: (event, rows) => stage.event(event, rows),
-        onProgress: (progress) => stage.progress(progress),
-      },
-      signal,
-    );
-  } finally {
-    stage.end();
-  }
+  const onRow = (row: RoundRow): void => {
+    Object.assign(summary, { rounds: row.round, accuracy: row.accuracy });
+    stage.row(row);
+  };
+  return watch(
+    client,
+    experiment,
+    {
+      onRow,
+      onEvent: (event, rows) => stage.event(event, rows),
+      onProgress: (progress) => stage.progress(progress),
+    },
+    signal,
+  );
 }
 
 async function conclude(
@@ -183,5 +197,5 @@ async function conclude(
   out.say(
     `${out.paint.bold(percent(accuracy))} of the ${whole(images)} test images after ${outcome.rounds} rounds, in ${since().toFixed(1)} s.`,
   );
-  out.say(`The model is in ${relative(".", folder)}: model.json, weights.bin, model.safetensors.`);
+  out.say(`The model is in ${shortest(folder)}`);
 }

@@ -1,4 +1,5 @@
-/** Numbers as people read them. */
+/** Numbers, times and paths as people read them. */
+import { relative, resolve } from "node:path";
 
 export const percent = (value: number | null | undefined, digits = 2): string =>
   value === null || value === undefined ? "" : `${(100 * value).toFixed(digits)} %`;
@@ -38,4 +39,10 @@ export function ago(at: number | null, now: number): string {
   if (s < 7_200) return `${Math.round(s / 60)} min ago`;
   if (s < 172_800) return `${Math.round(s / 3_600)} h ago`;
   return `${Math.round(s / 86_400)} d ago`;
+}
+
+/** from here if it lies below, else from the root */
+export function shortest(path: string): string {
+  const below = relative(".", path);
+  return below.startsWith("..") ? resolve(path) : below;
 }

@@ -46,6 +46,7 @@ export const lines = {
       state: z.enum(["ready", "restarting", "failed", "ended"]).describe("what became of it"),
       pid: count.nullable().describe("of the process that is meant"),
       code: text.nullable().describe("why it failed, as a code"),
+      reason: text.nullable().describe("why it failed or is started again, in words"),
     })
     .describe("A role's process changed its state."),
   submitted: z
@@ -151,7 +152,9 @@ export const lines = {
         .enum(["finished", "failed", "cancelled", "interrupted"])
         .describe("interrupted: the same command again goes on from there"),
       rounds: count.describe("rounds of training that are done"),
-      accuracy: fraction.describe("of the saved model on the 10,000 test images"),
+      accuracy: fraction.describe(
+        "of the saved model on the 10,000 test images; without one, of the newest that was rated",
+      ),
       seconds: z.number().describe("from the start of the command"),
       model: text.nullable().describe("folder of the saved model, null without one"),
     })

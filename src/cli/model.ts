@@ -1,7 +1,6 @@
 /** `entente model EXPERIMENT`: the best or the last model as files. */
-import { relative } from "node:path";
 import { FlError } from "../errors.ts";
-import { whole } from "./figures.ts";
+import { shortest, whole } from "./figures.ts";
 import { type PlaceOptions, withFederation, withPlace } from "./place.ts";
 import type { Verb } from "./verb.ts";
 
@@ -22,7 +21,7 @@ export const model: Verb = (program, action) =>
           const { which, rounds, layout } = fetched;
           out.emit("model", { experiment, which, rounds, parameters: layout.length, dir, files: [...files] });
           out.say(`${which} model of ${experiment}: ${rounds} rounds, ${whole(layout.length)} parameters`);
-          for (const file of files) out.say(`  ${relative(".", file)}`);
+          for (const file of files) out.say(`  ${shortest(file)}`);
           return 0;
         });
       }),

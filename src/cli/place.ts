@@ -5,6 +5,7 @@
  *    counts for nothing.
  */
 import { readFile, rename, rm, writeFile } from "node:fs/promises";
+import { userInfo } from "node:os";
 import { join } from "node:path";
 import type { Command } from "commander";
 import { z } from "zod";
@@ -63,10 +64,27 @@ export async function withFederation<T>(
   options: PlaceOptions,
   work: (federation: Federation) => Promise<T>,
 ): Promise<T> {
-  const federation = await connectFederation({ ...(await findPlace(options)), name: "cli", signal: interruption() });
+  const federation = await connectFederation({
+    ...(await findPlace(options)),
+    name: ownerName(),
+    signal: interruption(),
+  });
   try {
     return await work(federation);
   } finally {
     await federation.close();
+  }
+}
+
+/** Whoever sits here, as a name on the network. */
+function ownerName(): string {
+  try {
+    return (
+      userInfo()
+        .username.replace(/[^A-Za-z0-9_-]/g, "-")
+        .slice(0, 48) || "owner"
+    );
+  } catch {
+    return "owner"; // a user without an account, as in some containers
   }
 }

@@ -23,7 +23,10 @@ export type ProcessNews = {
   readonly name: string;
   readonly state: ProcessState;
   readonly pid: number | null;
+  /** why it failed for good */
   readonly error: FlError | null;
+  /** how it ended, when it is started again */
+  readonly reason: string | null;
 };
 
 export type Supervised = {
@@ -60,22 +63,22 @@ export class Processes {
       settle = { ready: resolve, failed: reject };
     });
     ready.catch(() => {});
-    let tell = (state: ProcessState, pid: number | null, error: FlError | null): void =>
-      this.#news({ role, name, state, pid, error });
+    let tell = (state: ProcessState, more: Partial<ProcessNews> = {}): void =>
+      this.#news({ role, name, state, pid: null, error: null, reason: null, ...more });
+    let ended: string | undefined;
     const run = fromPromise<ChildRun, ChildInput>(({ input, signal: end }) => {
+      if (ended !== undefined) tell("restarting", { reason: ended });
       const child = forkRole(input, {
         signal: end,
         log,
         onLine: (line) => file.write(`${line}\n`),
         onReady: (pid) => {
-          tell("ready", pid, null);
+          tell("ready", { pid });
           settle.ready();
         },
       });
       running = child.then((how) => {
-        if (how.how === "crashed" && !end.aborted) {
-          tell("restarting", null, new FlError("FL_PROCESS_CRASHED", { role, reason: how.reason }));
-        }
+        if (how.how !== "output") ended = how.how === "crashed" ? how.reason : how.error.message;
       });
       return child;
     });
@@ -89,7 +92,7 @@ export class Processes {
     hosted.done
       .then((output) => {
         const error = output.state === "failed" ? fromWire(output.error as WireError) : null;
-        if (output.state !== "left") tell(error === null ? "ended" : "failed", null, error);
+        if (output.state !== "left") tell(error === null ? "ended" : "failed", { error });
         settle.failed(error ?? new FlError("FL_CLOSED", { reason: `${role} ${name} ended` }));
       })
       .catch((e) => settle.failed(asFlError(e)));

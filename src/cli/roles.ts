@@ -90,7 +90,7 @@ async function foreground(entry: string, options: RoleOptions, out: Console): Pr
       log: silentLog,
       onLine: (line) => process.stderr.write(`${process.stderr.isTTY ? readable(line) : line}\n`), // O2
       onReady: (pid) => {
-        emitProcess(out, { role, name, state: "ready", pid, error: null });
+        emitProcess(out, { role, name, state: "ready", pid, error: null, reason: null });
         out.say(`${role} ${name} is ready; Ctrl-C ends it.`);
       },
     },

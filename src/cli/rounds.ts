@@ -34,6 +34,11 @@ export class Rounds {
     return this.#rows;
   }
 
+  /** Rows that are not going to be rated: the experiment has ended. */
+  get unrated(): readonly RoundRow[] {
+    return this.#rating === undefined ? [] : this.#rows.filter((r) => r.accuracy === null && r.loss === null);
+  }
+
   /** Takes an event in. @returns the row that is complete now, if it made one so */
   take(event: Event): RoundRow | undefined {
     const { round, at, detail } = event;

@@ -45,7 +45,7 @@ async function showAll(out: Console, federation: Federation): Promise<void> {
     { head: "submitted", align: "right" as const },
     { head: "owner" },
   ];
-  for (const line of table(columns, rows, out.paint.dim)) out.say(line);
+  out.rows(table(columns, rows, out.paint.dim));
   if (all.some((s) => !s.director)) out.notice("No Director answers: this is what is stored.");
 }
 
@@ -56,7 +56,7 @@ function showOne(out: Console, { experiment, round, progress, director }: Experi
   if (progress !== null) {
     emitCollaborators(out, experiment.name, progress);
     out.say();
-    for (const line of collaboratorTable(progress, now, out.paint.dim)) out.say(line);
+    out.rows(collaboratorTable(progress, now, out.paint.dim));
   }
   if (!director) out.notice("No Director answers: this is what is stored.");
 }
@@ -109,5 +109,5 @@ function showEnvoys(out: Console, envoys: readonly EnvoyStatus[]): void {
     running.map((r) => (r.state === "running" ? r.experiment : `${r.experiment} (${r.state})`)).join(", "),
     `[${sample_shape.join(", ")}] → [${target_shape.join(", ")}]  ${description}`,
   ]);
-  for (const line of table(columns, rows, out.paint.dim)) out.say(line);
+  out.rows(table(columns, rows, out.paint.dim));
 }

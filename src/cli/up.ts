@@ -80,11 +80,11 @@ export function told(out: Console): Pick<LocalOptions, "onProcess" | "onBus" | "
     },
     onProcess: (news) => {
       emitProcess(out, news);
-      const { role, name, state, error } = news;
+      const { role, name, state, error, reason } = news;
       const who = role === name ? role : `${role} ${name}`;
-      const why = error === null ? "" : `  ${error.code}  ${error.message}`;
+      const why = error === null ? (reason ?? "") : `${error.code}  ${error.message}`;
       if (state === "ready") out.say(`  ${who.padEnd(15)} ready`);
-      else out.aside(`  ${who.padEnd(15)} ${out.paint.red(state)}${why}`);
+      else out.aside(`  ${who.padEnd(15)} ${out.paint.red(state)}  ${why}`);
     },
   };
 }

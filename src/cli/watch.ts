@@ -28,6 +28,7 @@ export async function watch(
       if (row !== undefined) watcher.onRow?.(row, rounds);
       watcher.onEvent?.(event, rounds);
     }
+    for (const row of rounds.unrated) watcher.onRow?.(row, rounds);
   } finally {
     end();
   }
