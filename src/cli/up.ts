@@ -89,8 +89,8 @@ export function told(out: Console): Pick<LocalOptions, "onProcess" | "onBus" | "
   };
 }
 
-export const emitProcess = (out: Console, { role, name, state, pid, error }: ProcessNews): void =>
-  out.emit("process", { role, name, state, pid, code: error?.code ?? null });
+export const emitProcess = (out: Console, { error, reason, ...news }: ProcessNews): void =>
+  out.emit("process", { ...news, code: error?.code ?? null, reason: error?.message ?? reason });
 
 /** Each with its part of the data. */
 export function envoysOf(options: Pick<UpOptions, "envoys" | "shard" | "params" | "alpha" | "backend">): EnvoySetup[] {
