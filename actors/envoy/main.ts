@@ -27,7 +27,7 @@ runRole(envoyConfig, "envoy", async ({ config, wire, ports, stop, ready }) => {
     const info = { v: 1 as const, description, sample_shape: [...sampleShape], target_shape: [...targetShape] };
     const answer = await wire.request(subjects.register, { envoy }, info, { timeoutMs: REQUEST_MS, signal });
     log.info({ accepted: answer.accepted, period_ms: answer.period_ms }, "registered");
-    ready();
+    if (answer.accepted) ready();
     return answer;
   };
 

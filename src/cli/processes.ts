@@ -66,7 +66,7 @@ export class Processes {
     let tell = (state: ProcessState, more: Partial<ProcessNews> = {}): void =>
       this.#news({ role, name, state, pid: null, error: null, reason: null, ...more });
     let ended: string | undefined;
-    let wasReady = false;
+    let readyPid: number | undefined;
     const run = fromPromise<ChildRun, ChildInput>(({ input, signal: end }) => {
       if (ended !== undefined) tell("restarting", { reason: ended });
       const child = forkRole(input, {
@@ -74,7 +74,8 @@ export class Processes {
         log,
         onLine: (line) => file.write(`${line}\n`),
         onReady: (pid) => {
-          wasReady = true;
+          if (pid === readyPid) return; // an envoy that has found a new Director says it again
+          readyPid = pid;
           tell("ready", { pid });
           settle.ready();
         },
@@ -94,7 +95,7 @@ export class Processes {
     hosted.done
       .then((output) => {
         const error = output.state === "failed" ? fromWire(output.error as WireError) : null;
-        if (output.state !== "left" && wasReady) tell(error === null ? "ended" : "failed", { error });
+        if (output.state !== "left" && readyPid !== undefined) tell(error === null ? "ended" : "failed", { error });
         // one that never was ready is told of by what `start` throws
         settle.failed(error ?? new FlError("FL_CLOSED", { reason: `${role} ${name} ended` }));
       })
