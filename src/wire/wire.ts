@@ -6,6 +6,7 @@
  * R2 A handler that throws answers a request with its coded error.
  * R3 Open subjects are answered in the content type they were asked in; an empty request, which a person sends, in JSON.
  * R4 What is published is sent at most once: a bus that does not take it counts as a drop and never throws.
+ * R5 What roles publish or append on open subjects is JSON: a person with a plain NATS client reads along.
  */
 import { asFlError, type FlError } from "../errors.ts";
 import type { ContentType, Journal, Message, Ports, RequestOptions, Shelf, Table } from "../ports.ts";
@@ -40,7 +41,7 @@ export class Wire {
   publish<S extends string, T>(s: Subject<S, T, never>, params: Rest<S>, payload: T): void {
     const subject = this.subject(s, params);
     try {
-      this.ports.bus.publish(subject, encode(payload));
+      this.ports.bus.publish(subject, ...said(s, payload));
     } catch (e) {
       const err = asFlError(e);
       this.ports.counters.drop(this.ports.log, err.code, { subject, err }); // R4
@@ -67,7 +68,8 @@ export class Wire {
     payload: T,
     id: string,
   ): Promise<number> {
-    return (await journal.append(this.subject(s, params), encode(payload), { id })).seq;
+    const [data] = said(s, payload); // JSON needs no announcing: src/content-type.ts
+    return (await journal.append(this.subject(s, params), data, { id })).seq;
   }
 
   /** Handles what is published on a subject. Returns what ends it. */
@@ -160,6 +162,12 @@ export class Wire {
   shelf(which: (typeof shelves)[keyof typeof shelves]): Promise<Shelf> {
     return this.ports.store.shelf({ name: fill(which.name, { fed: this.fed }) });
   }
+}
+
+/** R5 */
+function said(s: { readonly open: boolean }, payload: unknown): [Uint8Array, ContentType] {
+  const contentType = s.open ? "json" : "msgpack";
+  return [encode(payload, contentType), contentType];
 }
 
 function cached<T>(cache: Map<string, Promise<T>>, key: string, open: () => Promise<T>): Promise<T> {

@@ -278,3 +278,21 @@ test("the same journal and table are opened once; one that failed to open is tri
   t.is(opened, 2);
   t.is(wire.journalName("model", "e"), "FL-test-MODEL-e");
 });
+
+test("what roles say on open subjects is JSON, for whoever reads along; between roles it is MessagePack (R5)", async (t) => {
+  const world = testWorld();
+  const wire = world.wire("aggregator");
+  const seen: string[] = [];
+  const reader = world.ports("reader").bus;
+  reader.subscribe("fl.v1.test.exp.>", ({ contentType, data }) => seen.push(`${contentType} ${data[0] === 0x7b}`));
+  const progress = { round: 1, rounds: 2, epoch: 1, state: "open", quorum: 1, deadline_at: null, peers: [] };
+  wire.publish(subjects.progress, { exp: "e" }, progress);
+  wire.publish(subjects.alive, { exp: "e", collaborator: "a" }, { round: 1, doing: "", done: 0, total: 0 });
+  const metric = { round: 1, origin: "a", task: "train", metric: "loss", value: 0.5, at: 1 };
+  const journal = await wire.journal("metrics");
+  const stored = { v: 1 as const, experiment: "e", ...metric };
+  const seq = await wire.append(subjects.metric, journal, { exp: "e", origin: "a" }, stored, "id");
+  await reader.flush();
+  t.deepEqual(seen, ["json true", "msgpack false", "json true"]);
+  t.deepEqual(JSON.parse(Buffer.from((await journal.read(seq))!.data).toString()), stored);
+});
