@@ -118,7 +118,9 @@ export const envoyMachine = setup({
                     actions: {
                       type: "failWith",
                       params: ({ event }) => ({
-                        error: new FlError("FL_SHARD_REFUSED", { reason: event.output.error?.message }),
+                        error: new FlError("FL_SHARD_REFUSED", {
+                          reason: event.output.error?.detail.reason ?? event.output.error?.message,
+                        }),
                       }),
                     },
                   },
