@@ -2,7 +2,8 @@ import test from "ava";
 import type { InputFrom } from "xstate";
 import { getShortestPaths } from "xstate/graph";
 import { type AggregatorInput, aggregatorMachine, type Checkpoint } from "../../actors/aggregator/machine.ts";
-import { FlError, type WireError } from "../../src/errors.ts";
+import { isMendable } from "../../actors/aggregator/services.ts";
+import { type Code, FlError, type WireError } from "../../src/errors.ts";
 import type { Failure, ModelRef, Outcome } from "../../src/wire/messages.ts";
 import { after, children, done, emitted, failed, go, invoked, run, type Sent } from "../support/transitions.ts";
 
@@ -259,6 +260,24 @@ test("whatever invoked part fails, the experiment fails with that part's code an
   }
 });
 
+test("an aggregation actor that lost its round's updates ends this process; the record stays open for the next (A5)", (t) => {
+  const lost = new FlError("FL_PART_LOST").toJSON();
+  for (const [state, events] of everywhere) {
+    const at = run(machine, input, ...events, { type: "aggregation.lost", error: lost });
+    t.is(at.snapshot.value, "failing", state);
+    t.like(invoked(at.actions).abandon, { failure: { role: "aggregator", error: { code: "FL_PART_LOST" } } });
+  }
+  const failure = { role: "aggregator" as const, name: "e", round: 1 };
+  const isMended = (code: Code): boolean => isMendable({ ...failure, error: new FlError(code).toJSON() });
+  t.deepEqual((["FL_PART_LOST", "FL_FENCED", "FL_TIMEOUT", "FL_NO_QUORUM"] as const).map(isMended), [
+    true,
+    true,
+    true,
+    false,
+  ]);
+  t.false(isMendable({ ...failure, role: "collaborator", error: new FlError("FL_TIMEOUT").toJSON() }));
+});
+
 test("a thrown value that is no FlError becomes FL_INTERNAL", (t) => {
   const at = run(machine, input, failed("recover", new TypeError("oops")));
   t.like(invoked(at.actions).abandon, { failure: { error: { code: "FL_INTERNAL", detail: { reason: "oops" } } } });
@@ -319,6 +338,7 @@ const events: Sent[] = [
   done("abandon"),
   failed("openRound", new FlError("FL_FENCED")),
   failed("closeRound", new FlError("FL_TIMEOUT")),
+  { type: "aggregation.lost", error: new FlError("FL_PART_LOST").toJSON() },
   { type: "cancel" },
   { type: "leave" },
 ];
