@@ -99,7 +99,7 @@ async function play(options: DemoOptions, out: Console, signal: AbortSignal, sum
         summary.experiment = begun.experiment;
         const envoys = envoysOf({ shard: "mnist", ...begun.settings });
         const names = envoys.map((e) => e.name);
-        introduce(out, begun);
+        introduce(out, begun, options);
         stage.stage("starting the envoys");
         stage.begin(begun.experiment, begun.settings.rounds, names, begun.resumed?.round);
         return envoys;
@@ -134,7 +134,7 @@ function quietly(out: Console, stage: DemoStage): ReturnType<typeof told> {
   };
 }
 
-function introduce(out: Console, { experiment, settings, resumed }: DemoRun): void {
+function introduce(out: Console, { experiment, settings, resumed }: DemoRun, wanted: DemoSettings): void {
   const { envoys, samples, alpha } = settings;
   const split = alpha === undefined ? "" : `, skewed by Dirichlet(${alpha})`;
   const each = whole(Math.floor(60_000 / envoys));
@@ -143,6 +143,9 @@ function introduce(out: Console, { experiment, settings, resumed }: DemoRun): vo
   if (resumed !== undefined) {
     const where = resumed.round === 0 ? "from its start" : `at round ${resumed.round} of ${resumed.rounds}`;
     out.notice(`resuming ${experiment} ${where}`);
+    const asked = { ...settings, ...wanted };
+    const same = (["envoys", "rounds", "samples", "alpha"] as const).every((key) => asked[key] === settings[key]);
+    if (!same) out.notice("it keeps the envoys, rounds, samples and alpha it was begun with; --fresh starts over");
   }
   out.say();
 }

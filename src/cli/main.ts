@@ -4,35 +4,28 @@
  *
  * Z1 A command that fails says why and what to do, and its exit status is not 0.
  * Z2 When the work is done the process ends, whatever a library still holds open.
+ * Z3 Only the command that is named is loaded: a short one answers fast.
  */
 import { Command } from "commander";
-import { cancel } from "./cancel.ts";
 import { Console } from "./console.ts";
-import { demo } from "./demo.ts";
 import { INTERRUPTED, report } from "./fault.ts";
-import { metrics } from "./metrics.ts";
-import { model } from "./model.ts";
-import { aggregation, director, envoy, monitor } from "./roles.ts";
 import { interruption } from "./signals.ts";
-import { status } from "./status.ts";
-import { submit } from "./submit.ts";
-import { up } from "./up.ts";
 import type { Action, Verb } from "./verb.ts";
 import { version } from "./version.ts";
 
-const verbs: readonly Verb[] = [
-  demo,
-  up,
-  submit,
-  status,
-  metrics,
-  model,
-  cancel,
-  director,
-  envoy,
-  aggregation,
-  monitor,
-];
+const verbs = new Map<string, () => Promise<Verb>>([
+  ["demo", async () => (await import("./demo.ts")).demo],
+  ["up", async () => (await import("./up.ts")).up],
+  ["submit", async () => (await import("./submit.ts")).submit],
+  ["status", async () => (await import("./status.ts")).status],
+  ["metrics", async () => (await import("./metrics.ts")).metrics],
+  ["model", async () => (await import("./model.ts")).model],
+  ["cancel", async () => (await import("./cancel.ts")).cancel],
+  ["director", async () => (await import("./roles.ts")).director],
+  ["envoy", async () => (await import("./roles.ts")).envoy],
+  ["aggregation", async () => (await import("./roles.ts")).aggregation],
+  ["monitor", async () => (await import("./roles.ts")).monitor],
+]);
 
 let exitStatus = 0;
 
@@ -59,7 +52,11 @@ const program = new Command("entente")
   .showSuggestionAfterError(true)
   .configureOutput({ writeErr: () => {} })
   .exitOverride();
-for (const verb of verbs) verb(program, action).option("--json", "print one JSON object a line (docs/cli.md)");
+const named = verbs.get(process.argv[2] ?? "");
+for (const load of named === undefined ? verbs.values() : [named]) {
+  const verb = await load(); // Z3
+  verb(program, action).option("--json", "print one JSON object a line (docs/cli.md)");
+}
 
 try {
   if (process.argv.length < 3) program.outputHelp();

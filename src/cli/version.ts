@@ -1,16 +1,11 @@
-/** This release, as its package.json says. */
+/** This release, and where it lies: plans and examples are in it. */
 import { readFileSync } from "node:fs";
-import { join } from "node:path";
-import { packageFolder } from "../parts/bundle.ts";
+import { fileURLToPath } from "node:url";
+
+/** the package's folder: this file is dist/src/cli/version.js in it */
+export const root = (): string => fileURLToPath(new URL("../../../", import.meta.url));
 
 export function version(): string {
-  const { version } = JSON.parse(readFileSync(join(root(), "package.json"), "utf8")) as { version: string };
-  return version;
-}
-
-/** Where this package lies: plans and examples are in it. */
-export function root(): string {
-  const folder = packageFolder("entente");
-  if (folder === undefined) throw new Error("this installation does not find its own package.json");
-  return folder;
+  const manifest = JSON.parse(readFileSync(new URL("../../../package.json", import.meta.url), "utf8"));
+  return (manifest as { version: string }).version;
 }

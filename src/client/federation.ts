@@ -15,7 +15,7 @@ import { type FetchedModel, fetchModel } from "./model.ts";
 import type { PreparedExperiment } from "./prepare.ts";
 import { type ReadOptions, readEvents, readMetrics } from "./reading.ts";
 import { listRecords, readRecord, untilEnded, untilRecord } from "./record.ts";
-import { type SavedModel, saveModel } from "./saved-model.ts";
+import type { SavedModel } from "./saved-model.ts";
 import { type Submitted, submit } from "./submission.ts";
 
 /** how long the Director may take to answer */
@@ -157,7 +157,8 @@ export class Federation {
   }
 
   /** Writes model.safetensors and TensorFlow.js's own files into `dir`. Runs the workspace's code. */
-  save(model: FetchedModel, dir: string): Promise<SavedModel> {
+  async save(model: FetchedModel, dir: string): Promise<SavedModel> {
+    const { saveModel } = await import("./saved-model.ts"); // it brings the engine along
     return saveModel(this.wire, model, dir);
   }
 
