@@ -1,12 +1,15 @@
 import test from "ava";
 import { waitFor } from "xstate";
+import { fedavg } from "../../actors/aggregation/fedavg.ts";
 import { systemClock } from "../../src/clock.ts";
 import { FlError } from "../../src/errors.ts";
+import type { Aggregation } from "../../src/parts/aggregation.ts";
 import type { Clock } from "../../src/ports.ts";
 import { CHUNK_BYTES } from "../../src/tensor/frame.ts";
 import { bytesOf } from "../../src/transfer/model-stream.ts";
 import { subjects } from "../../src/wire/table.ts";
 import { EXP, expected, experiment, fakeTrainer, gate, type Hook } from "../support/experiment.ts";
+import { quiet } from "../support/ports.ts";
 
 const everyone = ["a", "b", "c"];
 const equal = (a: Float32Array, b: Float32Array): boolean => Buffer.compare(bytesOf(a), bytesOf(b)) === 0;
@@ -172,6 +175,63 @@ test("a second Aggregator fences the first, which fails with FL_FENCED and write
   );
 });
 
+/** Adds to the mean what it added the round before, and half of the mean again: a rule that needs its past. */
+function withMomentum(): Aggregation {
+  const inner = fedavg.create();
+  let past = new Float32Array(0);
+  return {
+    begin: async (round) => {
+      if (past.length !== round.layout.length) past = new Float32Array(round.layout.length);
+      await inner.begin(round);
+    },
+    accept: (update) => inner.accept(update),
+    finish: async (out) => {
+      await inner.finish(out);
+      for (const i of out.keys()) {
+        past[i] = past[i]! / 2 + out[i]! / 4;
+        out[i]! += past[i]!;
+      }
+    },
+    save: () => bytesOf(past).slice(),
+    restore: (state) => {
+      past = new Float32Array(state.slice().buffer);
+    },
+  };
+}
+
+test("an aggregation's own state is part of the checkpoint: a replaced Aggregator arrives at the same model (L1)", async (t) => {
+  const undisturbed = experiment(t);
+  const one = await undisturbed.aggregator(withMomentum());
+  await Promise.all(everyone.map((n) => undisturbed.collaborator(n)));
+  t.like(await one.done, { state: "finished" });
+  const want = await undisturbed.model("last");
+  t.false(
+    equal(
+      want,
+      expected(8, 3, () => everyone),
+    ),
+    "the state matters",
+  );
+
+  const e = experiment(t);
+  const reached = gate();
+  const held = gate();
+  const hold: Hook = ({ task, round }) => {
+    if (task !== "train" || round !== 3) return;
+    reached.open();
+    return held.opened;
+  };
+  const first = await e.aggregator(withMomentum());
+  await Promise.all(everyone.map((n) => e.collaborator(n, fakeTrainer(8, hold))));
+  await reached.opened;
+  t.like(await e.round(), { round: 3, state_ref: { round: 3, epoch: 1 } });
+  await first.kill();
+  const second = await e.aggregator(withMomentum());
+  held.open();
+  t.like(await second.done, { state: "finished" });
+  t.true(equal(await e.model("last"), want));
+});
+
 test("a collaborator that dies in mid-round is replaced, and the model is the same (K3)", async (t) => {
   const e = experiment(t);
   const reached = gate();
@@ -304,6 +364,7 @@ test("a collaborator whose old work goes on when a new round begins never runs t
   const error = new FlError("FL_PROCESS_CRASHED").toJSON(); // as its envoy may think
   await e.reader.request(subjects.envoyFailed, { envoy: "c", exp: EXP }, { error }, { timeoutMs: 5_000 });
   await waitFor(c!.actor, ({ context }) => context.place.round === 2);
+  await quiet(50); // whatever the new round could begin by now
   held.open();
   t.like(await aggregator.done, { state: "finished", outcome: { rounds: 2 } });
   t.deepEqual(trained(c!.trainer.ran), ["c train 2"], "what was called off has left nothing");

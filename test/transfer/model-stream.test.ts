@@ -190,6 +190,26 @@ test("what is published while nobody listens does not touch the buffer that was 
   t.true(equal(mine, model(LENGTH, 1)));
 });
 
+test("a read that failed writes nothing more, however late its other answers come (D4)", async (t) => {
+  const { publish, journal } = await scene();
+  const ref = await publish(1);
+  const held: (() => void)[] = [];
+  const slow: Journal = Object.create(journal, {
+    read: {
+      value: async (seq: number) => {
+        if (seq === ref.seq) throw new FlError("FL_TIMEOUT");
+        await new Promise<void>((resolve) => held.push(resolve));
+        return journal.read(seq);
+      },
+    },
+  });
+  const into = new Uint8Array(ref.bytes);
+  await t.throwsAsync(readModel(slow, ref, { into }), { code: "FL_TIMEOUT" });
+  for (const answer of held) answer();
+  await quiet(2);
+  t.true(into.every((b) => b === 0));
+});
+
 test("a read that was called off writes nothing more, however late its answers come (D4)", async (t) => {
   const { publish, journal } = await scene();
   const ref = await publish(1);
