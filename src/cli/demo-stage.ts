@@ -29,6 +29,11 @@ export class DemoStage {
     if (this.#live !== undefined) this.#timer = setInterval(() => this.#draw(), TICK_MS);
   }
 
+  /** whether it draws a block; else there are lines */
+  get live(): boolean {
+    return this.#live !== undefined;
+  }
+
   /** in a few words, what goes on before the first round and after the last */
   stage(stage: string): void {
     this.#set({ stage });

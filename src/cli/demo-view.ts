@@ -28,7 +28,8 @@ export type DemoScene = {
 
 type Style = (text: string) => string;
 
-const OTHER_LINES = 6;
+/** blank lines, heads, and one for the prompt below */
+const OTHER_LINES = 7;
 const right = "right" as const;
 
 export function demoView(scene: DemoScene, height: number, style: { bold: Style; dim: Style }): string[] {
@@ -64,7 +65,7 @@ export function demoView(scene: DemoScene, height: number, style: { bold: Style;
     style.dim,
   );
   const working = peers.some((p) => p.state !== "");
-  return [head, ...(shown.length > 0 ? ["", ...rounds] : []), ...(working ? ["", ...envoys] : [])];
+  return ["", head, ...(shown.length > 0 ? ["", ...rounds] : []), ...(working ? ["", ...envoys] : [])];
 }
 
 function envoyRow({ name, state, doing = "", done = 0, total = 0, bytes: here = 0 }: EnvoyScene): string[] {

@@ -100,6 +100,7 @@ async function play(options: DemoOptions, out: Console, signal: AbortSignal, sum
         const envoys = envoysOf({ shard: "mnist", ...begun.settings });
         const names = envoys.map((e) => e.name);
         introduce(out, begun, options);
+        if (!stage.live) out.say();
         stage.stage("starting the envoys");
         stage.begin(begun.experiment, begun.settings.rounds, names, begun.resumed?.round);
         return envoys;
@@ -147,7 +148,6 @@ function introduce(out: Console, { experiment, settings, resumed }: DemoRun, wan
     const same = (["envoys", "rounds", "samples", "alpha"] as const).every((key) => asked[key] === settings[key]);
     if (!same) out.notice("it keeps the envoys, rounds, samples and alpha it was begun with; --fresh starts over");
   }
-  out.say();
 }
 
 function shown(

@@ -56,10 +56,21 @@ export function experimentLines(
   field("submitted", `${ago(submitted_at, now)} by ${owner}`);
   if (accuracy !== null) field("accuracy", percent(accuracy));
   if (best !== null) field("best", `${best.metric} ${decimal(best.value)} after round ${best.round}`);
-  const others = Object.entries(metrics).filter(([k]) => !k.endsWith(".samples"));
-  if (others.length > 0) field("metrics", others.map(([k, v]) => `${k} ${decimal(v)}`).join("  "));
+  for (const [i, line] of metricLines(metrics).entries()) field(i === 0 ? "metrics" : "", line);
   if (failure !== null) lines.push(...failureLines(out, failure));
   return lines;
+}
+
+/** one line a task; how many samples they are of is left to --json */
+function metricLines(metrics: Readonly<Record<string, number>>): string[] {
+  const tasks = new Map<string, string[]>();
+  for (const [name, value] of Object.entries(metrics)) {
+    const dot = name.indexOf(".");
+    const [task, metric] = [name.slice(0, dot), name.slice(dot + 1)];
+    if (metric !== "samples") tasks.set(task, [...(tasks.get(task) ?? []), `${metric} ${decimal(value)}`]);
+  }
+  const width = Math.max(0, ...[...tasks.keys()].map((task) => task.length));
+  return [...tasks].map(([task, values]) => `${task.padEnd(width)}  ${values.join("  ")}`);
 }
 
 export const words: Record<ExperimentRecord["state"], string> = {
