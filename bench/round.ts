@@ -28,8 +28,8 @@ const cases: readonly Case[] = [
   { collaborators: 2, parameters: 1_000_000, rounds: 60 },
   { collaborators: 2, parameters: 10_000_000, rounds: 20 },
 ];
-/** collaborators to a host process */
-const PER_PROCESS = 10;
+/** a process each for a few collaborators, shared processes for many */
+const perProcess = (collaborators: number): number => (collaborators <= 5 ? 1 : 10);
 const WARM_UP = 3;
 
 export const round: Suite = {
@@ -93,11 +93,11 @@ async function one(c: Case, report: Report, memory: boolean): Promise<void> {
       watching.signal,
     );
     const hosts = [];
-    for (let i = 0; i < names.length; i += PER_PROCESS) {
+    for (let i = 0; i < names.length; i += perProcess(names.length)) {
       const config = {
         url,
         experiment: "bench",
-        names: names.slice(i, i + PER_PROCESS),
+        names: names.slice(i, i + perProcess(names.length)),
         parameters: c.parameters,
         plan,
       };

@@ -187,9 +187,8 @@ export class AggregatorServices {
       outcome: null,
     };
     this.#peers.round(round);
-    await this.#bench.open(round, trains, new Set(asked));
     this.#open = record;
-    await this.#write(record);
+    await Promise.all([this.#bench.open(round, trains, new Set(asked)), this.#write(record)]);
     this.#shelving.keep({ model: checkpoint.model, best: checkpoint.best?.model ?? null, state: checkpoint.state });
     return { expected: asked, deadlineMs: deadline_at === null ? null : Math.max(0, deadline_at - now()) };
   }

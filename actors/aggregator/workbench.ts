@@ -8,6 +8,7 @@
  *    is answered `accepted`, and `duplicate` if it offers again.
  * B3 After `close` began, no update of that round is taken in: it is answered `late`.
  * B4 A slot is free again when its transfer ends, however it ends.
+ * B5 The aggregation gets ready for a round while its collaborators work: bytes may come before it is, updates go in after.
  */
 import { asFlError, FlError } from "../../src/errors.ts";
 import type { Aggregation } from "../../src/parts/aggregation.ts";
@@ -39,6 +40,9 @@ type Round = {
   readonly contributions: Map<string, Contribution>;
   readonly open: Map<string, Promise<Verdict>>;
   readonly closing: AbortController;
+  /** the aggregation is ready for updates (B5) */
+  readonly begun: Promise<void>;
+  ready: boolean;
 };
 
 export class Workbench {
@@ -82,29 +86,34 @@ export class Workbench {
     this.#slots = { buffers: [], free };
   }
 
-  /** Opens a round: offers for it are taken from now on. Of a round that is open already, only who is asked changes. */
+  /**
+   * Opens a round: offers for it are taken from the call on, not only when it resolves. Of a round that is open already,
+   * only who is asked changes.
+   */
   async open(number: number, trains: boolean, expected: ReadonlySet<string>): Promise<void> {
     if (this.#round?.number === number) {
       this.#round.expected = expected;
       return;
     }
-    if (trains && number > 0) {
-      await this.#aggregation.begin({
-        round: number,
-        layout: this.#layout!,
-        global: this.#global,
-        weightBound: WEIGHT_BOUND,
-        updatesBound: expected.size,
-      });
-    }
-    this.#round = {
+    const round: Round = {
       number,
       trains,
       expected,
       contributions: new Map(),
       open: new Map(),
       closing: new AbortController(),
+      begun: this.#begin(number, trains, expected.size),
+      ready: false,
     };
+    this.#round = round;
+    await round.begun;
+    round.ready = true;
+  }
+
+  async #begin(round: number, trains: boolean, updatesBound: number): Promise<void> {
+    if (!trains || round === 0) return;
+    const layout = this.#layout!;
+    await this.#aggregation.begin({ round, layout, global: this.#global, weightBound: WEIGHT_BOUND, updatesBound });
   }
 
   /** Takes an offer in. Resolves to the verdict; never rejects. */
@@ -142,6 +151,7 @@ export class Workbench {
       const slot = slots.buffers.pop() ?? new Float32Array(this.#layout!.length);
       try {
         await this.#receive(round, collaborator, offer, slot);
+        if (!round.ready) await Promise.race([round.begun, closed(round)]); // B5
         if (round.closing.signal.aborted) return { verdict: "late" }; // B3
         if (!round.expected.has(collaborator)) throw notAsked(round, collaborator); // another was asked meanwhile
         if (round.number === 0) this.#global.set(slot);
@@ -241,6 +251,13 @@ export class Workbench {
     await this.#aggregation.dispose?.();
   }
 }
+
+/** Rejects when the round closes. */
+const closed = ({ closing: { signal } }: Round): Promise<never> =>
+  new Promise((_, reject) => {
+    if (signal.aborted) reject(signal.reason);
+    else signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+  });
 
 const notAsked = (round: Round, collaborator: string): FlError =>
   new FlError("FL_STATE", { reason: `nothing was asked of ${collaborator} in round ${round.number}` });
