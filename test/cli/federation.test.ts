@@ -210,6 +210,17 @@ test.serial("roles that die are started again; kill -9 of the command itself lea
   t.like((await run(t, ["status", ...at])).lines[0], { type: "error", code: "FL_NOT_RUNNING" });
 });
 
+test.serial("a part of one's own runs as an actor that the plan names", async (t) => {
+  const { dir, at } = await up(t, 2);
+  const part = new Cli(t, ["aggregation", "./examples/trimmed-mean.ts", "--name", "trimmed", ...at]);
+  t.like(await part.line("process"), { role: "aggregation", name: "trimmed", state: "ready" });
+  const file = await plan(dir, `rounds: 1\nworkspace: ${workspace}\naggregation: nats:trimmed`);
+  const submitted = await run(t, ["submit", file, "--name", "remote", "--wait", ...at]);
+  t.like(submitted.lines.at(-1), { type: "experiment", name: "remote", state: "finished" });
+  part.child.kill("SIGINT");
+  t.is(await part.status(), 0);
+});
+
 test.serial("one directory, one federation; a shard that does not exist ends it with its error", async (t) => {
   const { dir } = await up(t, 1);
   const second = await run(t, ["up", "--dir", dir, "--json"]);
