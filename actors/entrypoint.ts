@@ -70,7 +70,8 @@ export function runRole<C extends RoleConfig>(
       const output = await run({ config, wire, ports, stop: stop.signal, ready: () => tell({ type: "ready" }) });
       const dropped = counters.all();
       log.info(Object.keys(dropped).length > 0 ? { dropped } : {}, "ended");
-      tell({ type: "output", output });
+      // Asked to leave, it has no outcome to tell: whoever asked knows, and a supervisor that did not starts the next one.
+      if (!stop.signal.aborted) tell({ type: "output", output });
       return 0;
     } catch (e) {
       const error = asFlError(e);

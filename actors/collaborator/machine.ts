@@ -11,7 +11,7 @@
  * C4 What cannot be prepared (workspace, shard, engine) ends the process with its coded cause.
  */
 import { assign, setup } from "xstate";
-import { asFlError, type WireError } from "../../src/errors.ts";
+import { asFlError, fromWire, type WireError } from "../../src/errors.ts";
 import { callbackPort, promisePort } from "../provided.ts";
 
 export type CollaboratorInput = { readonly experiment: string; readonly name: string };
@@ -31,7 +31,11 @@ type Context = CollaboratorInput & {
   ended: "ended" | "left";
 };
 
-export type CollaboratorEvent = { type: "round.seen"; place: Place; asked: boolean; over: boolean } | { type: "leave" };
+export type CollaboratorEvent =
+  | { type: "round.seen"; place: Place; asked: boolean; over: boolean }
+  /** what a part needs to go on is not to be had; it cannot work without */
+  | { type: "watch.failed"; error: WireError }
+  | { type: "leave" };
 
 export type CollaboratorOutput = { state: "ended" | "left" } | { state: "failed"; error: WireError };
 
@@ -94,7 +98,13 @@ export const collaboratorMachine = setup({
     ended: "ended",
   }),
   initial: "preparing",
-  on: { leave: { target: ".left", actions: assign({ ended: "left" }) } },
+  on: {
+    leave: { target: ".left", actions: assign({ ended: "left" }) },
+    "watch.failed": {
+      target: ".failed",
+      actions: { type: "failWith", params: ({ event }) => ({ error: fromWire(event.error) }) },
+    },
+  },
   states: {
     preparing: {
       invoke: {

@@ -11,7 +11,7 @@
 import { type EventObject, fromCallback, fromPromise } from "xstate";
 import type { Splits } from "../../src/data/shard.ts";
 import type { Trainer } from "../../src/engine/engine.ts";
-import { FlError, type WireError } from "../../src/errors.ts";
+import { asFlError, FlError, type WireError } from "../../src/errors.ts";
 import type { Plan } from "../../src/plan/plan.ts";
 import { CHUNK_BYTES, encodeFrame } from "../../src/tensor/frame.ts";
 import { layoutOf, sameLayout, specsOf } from "../../src/tensor/layout.ts";
@@ -117,7 +117,7 @@ export class CollaboratorServices {
         ends.signal,
       );
     };
-    watching().catch((e) => this.#wire.ports.log.error({ err: e }, "round watch ended"));
+    watching().catch((e) => sendBack({ type: "watch.failed", error: asFlError(e).toJSON() }));
     return () => {
       ends.abort();
       endServing();

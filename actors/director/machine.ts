@@ -6,7 +6,7 @@
  * D3 An experiment that ended, however it ended, never blocks the next.
  */
 import { enqueueActions, setup, stopChild } from "xstate";
-import { asFlError, type WireError } from "../../src/errors.ts";
+import { asFlError, fromWire, type WireError } from "../../src/errors.ts";
 import { callbackPort, promisePort } from "../provided.ts";
 import { experimentMachine } from "./experiment.ts";
 
@@ -23,6 +23,8 @@ export type DirectorEvent =
   | { type: "experiment.submitted"; experiment: string }
   | { type: "experiment.cancel"; experiment: string }
   | { type: "clock.resumed"; now: number }
+  /** what a part needs to go on is not to be had; it cannot work without */
+  | { type: "watch.failed"; error: WireError }
   | { type: "leave" }
   | ExperimentDone;
 
@@ -104,6 +106,10 @@ export const directorMachine = setup({
         },
         "clock.resumed": { actions: "resume" },
         leave: "left",
+        "watch.failed": {
+          target: "failed",
+          actions: { type: "failWith", params: ({ event }) => ({ error: fromWire(event.error) }) },
+        },
       },
     },
     left: { type: "final" },

@@ -1,6 +1,6 @@
 /** The Director's process: the centre of a federation, for as long as it is let run. */
 import { type EventObject, fromCallback, fromPromise } from "xstate";
-import { fromWire } from "../../src/errors.ts";
+import { asFlError, fromWire } from "../../src/errors.ts";
 import { host } from "../../src/host.ts";
 import { parsePlan, resolveQuorum } from "../../src/plan/plan.ts";
 import { buckets, consumers, shelves, subjects } from "../../src/wire/table.ts";
@@ -12,7 +12,7 @@ import { directorConfig } from "./config.ts";
 import { openDesk } from "./desk.ts";
 import { Envoys } from "./envoys.ts";
 import { type Ending, experimentMachine } from "./experiment.ts";
-import { type DirectorInput, directorMachine } from "./machine.ts";
+import { type DirectorEvent, type DirectorInput, directorMachine } from "./machine.ts";
 import { Records } from "./records.ts";
 import { admit } from "./submissions.ts";
 
@@ -79,7 +79,7 @@ runRole(directorConfig, "director", async ({ config, wire, ports, stop, ready })
           .work({ durable: consumers.director.durable, signal: ends.signal }, (m) =>
             admit({ wire, records, submit }, m),
           )
-          .catch((e) => ports.log.error({ err: e }, "submissions ended"))
+          .catch((e) => sendBack({ type: "watch.failed", error: asFlError(e).toJSON() } satisfies DirectorEvent))
           .finally(() => work.delete(working));
         work.add(working);
         return () => ends.abort();

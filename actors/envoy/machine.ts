@@ -8,7 +8,7 @@
  * V3 A refused shard ends the envoy: another try would be refused as well.
  */
 import { assign, enqueueActions, setup, stopChild } from "xstate";
-import { asFlError, FlError, type WireError } from "../../src/errors.ts";
+import { asFlError, FlError, fromWire, type WireError } from "../../src/errors.ts";
 import type { Heartbeat, Registered } from "../../src/wire/messages.ts";
 import { type ChildOutput, childMachine } from "../child/machine.ts";
 import { callbackPort, promisePort } from "../provided.ts";
@@ -29,6 +29,8 @@ type ChildDone = { type: `xstate.done.actor.collaborator.${string}`; output: Chi
 export type EnvoyEvent =
   | { type: "assignments.changed"; experiments: readonly string[] }
   | { type: "director.unknown" }
+  /** what a part needs to go on is not to be had; it cannot work without */
+  | { type: "watch.failed"; error: WireError }
   | { type: "leave" }
   | ChildDone;
 
@@ -97,7 +99,13 @@ export const envoyMachine = setup({
   states: {
     active: {
       type: "parallel",
-      on: { leave: "left" },
+      on: {
+        leave: "left",
+        "watch.failed": {
+          target: "failed",
+          actions: { type: "failWith", params: ({ event }) => ({ error: fromWire(event.error) }) },
+        },
+      },
       states: {
         link: {
           initial: "registering",

@@ -98,7 +98,7 @@ runRole(envoyConfig, "envoy", async ({ config, wire, ports, stop, ready }) => {
             ends.signal,
           );
         };
-        watch().catch((e) => log.error({ err: e }, "assignments watch ended"));
+        watch().catch((e) => sendBack({ type: "watch.failed", error: asFlError(e).toJSON() } satisfies EnvoyEvent));
         return () => ends.abort();
       }),
       collaborator: childMachine.provide({ actors: { run: nursery.run } }),

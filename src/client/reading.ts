@@ -21,7 +21,7 @@ import { hasEnded, readRecord, untilEnded } from "./record.ts";
 
 export type ReadOptions = { readonly follow?: boolean | undefined; readonly signal?: AbortSignal | undefined };
 
-type Origin = "fl.v1.{fed}.exp.{exp}.metric.{origin}" | "fl.v1.{fed}.exp.{exp}.event.{origin}";
+type Origin = typeof subjects.metric.pattern | typeof subjects.event.pattern;
 
 export const readMetrics = (wire: Wire, exp: string, options?: ReadOptions): AsyncIterable<Metric> =>
   reading(wire, exp, { subject: subjects.metric, schema: metricSchema, journal: "metrics" }, options);

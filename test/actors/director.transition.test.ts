@@ -52,6 +52,11 @@ test("cancelling what is not there changes nothing", (t) => {
   t.deepEqual([snapshot.context.running, snapshot.context.queue], [["a"], []]);
 });
 
+test("a Director that cannot read submissions fails rather than look alive", (t) => {
+  const error = { code: "FL_CLOSED", message: "", detail: {} };
+  t.like(run(directorMachine, input, { type: "watch.failed", error }).snapshot.output, { state: "failed" });
+});
+
 test("leaving ends the machine and keeps what was queued for its successor", (t) => {
   const { snapshot } = run(directorMachine, input, submitted("a"), submitted("b"), { type: "leave" });
   t.is(snapshot.status, "done");

@@ -63,6 +63,11 @@ test("a collaborator that ended well is forgotten with its assignment", (t) => {
   t.deepEqual(snapshot.context.running, {});
 });
 
+test("it does not go on without its assignments: whoever supervises it starts it anew", (t) => {
+  const error = new FlError("FL_CLOSED").toJSON();
+  t.like(run(envoyMachine, input, registered, { type: "watch.failed", error }).snapshot.output, { state: "failed" });
+});
+
 test("leaving ends it", (t) => {
   t.deepEqual(run(envoyMachine, input, registered, { type: "leave" }).snapshot.output, { state: "left" });
 });

@@ -63,6 +63,13 @@ test.serial("kill -9 of the Aggregator: its successor is offered the kept update
   t.is(model, await reference(t));
 });
 
+test.serial("SIGTERM of the Aggregator by whoever: it leaves, and its successor goes on", async (t) => {
+  const model = await run(t, async (fed) => {
+    process.kill(await fed.childOf("director", "director", "aggregator"), "SIGTERM");
+  });
+  t.is(model, await reference(t));
+});
+
 test.serial("kill -9 of a Collaborator: its round repeats for it", async (t) => {
   const model = await run(t, async (fed) => {
     process.kill(await fed.childOf("envoy", "a", "collaborator"), "SIGKILL");
