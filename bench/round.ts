@@ -8,7 +8,7 @@
 import { fork } from "node:child_process";
 import { readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
-import { forkRole } from "../actors/child/fork.ts";
+import { forkRole, reusing } from "../actors/child/fork.ts";
 import { systemClock } from "../src/clock.ts";
 import { Counters } from "../src/counters.ts";
 import { createLog } from "../src/log.ts";
@@ -102,7 +102,9 @@ async function one(c: Case, report: Report, memory: boolean): Promise<void> {
         plan,
       };
       const entry = fileURLToPath(new URL("./collaborators.js", import.meta.url));
-      hosts.push(fork(entry, [JSON.stringify(config)], { serialization: "advanced" }));
+      hosts.push(
+        fork(entry, [JSON.stringify(config)], { serialization: "advanced", env: { ...reusing, ...process.env } }),
+      );
     }
     const run = await forkRole(
       { role: "aggregator", config: { url, fed: "bench", name: "bench", log: "warn" } },

@@ -58,7 +58,7 @@ type Context = AggregatorInput & {
 
 export type Recovered = { checkpoint: Checkpoint; ended: Exclude<AggregatorOutput, { state: "left" }> | null };
 export type Opened = { expected: readonly string[]; deadlineMs: number | null };
-export type Closed = { checkpoint: Checkpoint; contributors: readonly string[]; stop: boolean };
+export type Closed = { checkpoint: Checkpoint; contributors: readonly string[]; seconds: number; stop: boolean };
 
 export type AggregatorEvent =
   | { type: "update.accepted"; collaborator: string }
@@ -256,13 +256,10 @@ export const aggregatorMachine = setup({
             }),
             onDone: {
               target: "collecting",
-              actions: [
-                assign({
-                  expected: ({ event }) => event.output.expected,
-                  deadlineMs: ({ event }) => event.output.deadlineMs,
-                }),
-                { type: "announce", params: { type: "round.opened" } },
-              ],
+              actions: assign({
+                expected: ({ event }) => event.output.expected,
+                deadlineMs: ({ event }) => event.output.deadlineMs,
+              }),
             },
             onError: {
               target: "#aggregator.failing",
@@ -338,7 +335,11 @@ export const aggregatorMachine = setup({
                     type: "announce",
                     params: ({ event }) => ({
                       type: "round.closed",
-                      detail: { contributors: event.output.contributors, metrics: event.output.checkpoint.metrics },
+                      detail: {
+                        contributors: event.output.contributors,
+                        metrics: event.output.checkpoint.metrics,
+                        seconds: event.output.seconds,
+                      },
                     }),
                   },
                   assign(({ context, event }) => {

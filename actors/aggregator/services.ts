@@ -52,6 +52,8 @@ export class AggregatorServices {
   #revision = 0;
   #epoch = 0;
   #open: RoundRecord | undefined;
+  /** when this process opened the round */
+  #openedAt = 0;
 
   static async create(parts: AggregatorParts): Promise<AggregatorServices> {
     const { wire, record } = parts;
@@ -186,6 +188,10 @@ export class AggregatorServices {
       failure: null,
       outcome: null,
     };
+    if (before !== undefined) {
+      this.#ledger.announce({ type: "aggregator.restarted", round, detail: { epoch: this.#epoch } });
+    }
+    this.#openedAt = now();
     this.#peers.round(round);
     this.#open = record;
     await Promise.all([this.#bench.open(round, trains, new Set(asked)), this.#write(record)]);
@@ -227,6 +233,7 @@ export class AggregatorServices {
         state,
       },
       contributors: contributions.map(([name]) => name),
+      seconds: (this.#wire.ports.clock.now() - this.#openedAt) / 1_000,
       stop: target !== undefined && targetReached(this.#plan, target),
     };
   }

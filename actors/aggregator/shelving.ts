@@ -10,7 +10,8 @@ import type { ModelRef } from "../../src/wire/messages.ts";
 import { subjects } from "../../src/wire/table.ts";
 import type { Wire } from "../../src/wire/wire.ts";
 
-const EVERY_ROUNDS = 16;
+/** small models lie together for a while, large ones are purged soon */
+export const EVERY_ROUNDS = 256;
 const EVERY_BYTES = 128 * 2 ** 20;
 
 /** What a checkpoint names. */

@@ -21,7 +21,6 @@ export class Rounds {
   readonly #rating: string | undefined;
   readonly #training: string | undefined;
   readonly #rows: RoundRow[] = [];
-  #openedAt = new Map<number, number>();
 
   constructor(plan: Plan) {
     this.#plan = plan;
@@ -41,9 +40,8 @@ export class Rounds {
 
   /** Takes an event in. @returns the row that is complete now, if it made one so */
   take(event: Event): RoundRow | undefined {
-    const { round, at, detail } = event;
+    const { round, detail } = event;
     if (round === null) return undefined;
-    if (event.type === "round.opened") this.#openedAt.set(round, at);
     if (event.type !== "round.closed" || round < 1) return undefined;
     const metrics = (detail.metrics ?? {}) as Record<string, number>;
     const rated = this.#rating === undefined ? undefined : this.#rows.findLast((r) => r.round < round); // a reached target skips rounds
@@ -55,7 +53,7 @@ export class Rounds {
       accuracy: null,
       loss: null,
       trainLoss: this.#training === undefined ? null : (metrics[`${this.#training}.loss`] ?? null),
-      seconds: (at - (this.#openedAt.get(round) ?? at)) / 1_000,
+      seconds: typeof detail.seconds === "number" ? detail.seconds : 0,
     };
     if (!this.#rows.some((r) => r.round === round)) this.#rows.push(row);
     return this.#rating === undefined ? row : complete;

@@ -7,7 +7,7 @@
  */
 import { setTimeout as pause } from "node:timers/promises";
 import { setSha256Backend } from "@nats-io/obj";
-import { connect, type NatsConnection } from "@nats-io/transport-node";
+import type { NatsConnection } from "@nats-io/transport-node";
 import { FlError } from "../errors.ts";
 import type { Bus, Log, Store } from "../ports.ts";
 import { token } from "../wire/template.ts";
@@ -15,6 +15,7 @@ import { NatsBus } from "./bus.ts";
 import { Link } from "./link.ts";
 import { isTransient } from "./retry.ts";
 import { NatsStore } from "./store.ts";
+import { connectGathering } from "./transport.ts";
 import { checkServerVersion } from "./version.ts";
 
 export type ConnectOptions = {
@@ -60,7 +61,7 @@ async function dial(url: string, name: string, inboxPrefix: string, signal?: Abo
   for (let tries = 1; ; tries++) {
     signal?.throwIfAborted();
     try {
-      return await connect({
+      return await connectGathering({
         servers: url.split(","),
         name,
         inboxPrefix,

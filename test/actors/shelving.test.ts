@@ -1,11 +1,11 @@
 import test from "ava";
-import { Shelving } from "../../actors/aggregator/shelving.ts";
+import { EVERY_ROUNDS, Shelving } from "../../actors/aggregator/shelving.ts";
 import { bytesOf, publishModel } from "../../src/transfer/model-stream.ts";
 import type { ModelRef } from "../../src/wire/messages.ts";
 import { subjects } from "../../src/wire/table.ts";
 import { quiet, testWorld } from "../support/ports.ts";
 
-const ROUNDS = 40;
+const ROUNDS = 2 * EVERY_ROUNDS + 8;
 
 /** An experiment with an aggregation that has a state of its own, whose third model stays the best. */
 async function shelved(best: (round: number, models: readonly ModelRef[]) => ModelRef | null) {
@@ -42,13 +42,13 @@ async function shelved(best: (round: number, models: readonly ModelRef[]) => Mod
 test("what the newest record names is never purged, the rest is after some rounds (K1)", async (t) => {
   const { models, states } = await shelved((_round, all) => all.at(-1)!);
   t.deepEqual(models, states);
-  t.true(models.length < 20 && models.at(-1) === ROUNDS, models.join());
+  t.true(models.length < EVERY_ROUNDS && models.at(-1) === ROUNDS, models.join());
 });
 
 test("an old best model stays, though its round's state goes, and so does what lies between (K1, K2)", async (t) => {
   const { models, states } = await shelved((round, all) => (round < 3 ? null : all[2]!));
   t.is(models[0], 3);
-  t.true(models.length < 20 && models.at(-1) === ROUNDS, models.join());
+  t.true(models.length < EVERY_ROUNDS && models.at(-1) === ROUNDS, models.join());
   t.false(states.includes(3));
   t.is(states.at(-1), ROUNDS);
 });

@@ -82,7 +82,7 @@ test("columns of the demo do not move while numbers come in (V2)", (t) => {
 });
 
 const event = (type: Event["type"], round: number, at: number, metrics: Record<string, number> = {}): Event => ({
-  ...{ v: 1, experiment: "e", type, origin: "aggregator", round, at, detail: { metrics }, failure: null },
+  ...{ v: 1, experiment: "e", type, origin: "aggregator", round, at, detail: { metrics, seconds: 0.5 }, failure: null },
 });
 const rated = (accuracy: number, samples = 100) => ({
   "validate_global.accuracy": accuracy,
@@ -94,7 +94,6 @@ const rated = (accuracy: number, samples = 100) => ({
 test("a round's model is rated in the next round, the last one's in the round that only rates (Q1)", (t) => {
   const rounds = new Rounds(parsePlan({ version: 1, rounds: 2 }));
   const closed = (round: number, accuracy: number) => {
-    rounds.take(event("round.opened", round, 1000 * round));
     return rounds.take(event("round.closed", round, 1000 * round + 500, rated(accuracy)));
   };
   t.is(closed(0, 0), undefined);
