@@ -1,4 +1,7 @@
-/** The client's transport is ours, and what one turn publishes arrives whole and in order (src/nats/transport.ts). */
+/**
+ * The client's transport is ours, and what one turn publishes arrives whole and in order (src/nats/transport.ts).
+ * In series: the client keeps one transport factory a process, and the stock `connect` sets its own.
+ */
 import { connect, type NatsConnection } from "@nats-io/transport-node";
 import test from "ava";
 import { connectGathering, GatheringTransport } from "../../src/nats/transport.ts";
@@ -7,7 +10,7 @@ import { testServer } from "../support/server.ts";
 const transportOf = (nc: NatsConnection): unknown =>
   (nc as unknown as { protocol: { transport: unknown } }).protocol.transport;
 
-test("a connection of ours gathers its writes, and stays so after a reconnect (T2)", async (t) => {
+test.serial("a connection of ours gathers its writes, and stays so after a reconnect (T2)", async (t) => {
   const server = await testServer(t);
   const nc = await connectGathering({ servers: server.url, maxReconnectAttempts: -1, reconnectTimeWait: 20 });
   t.teardown(() => nc.close());
@@ -23,7 +26,7 @@ test("a connection of ours gathers its writes, and stays so after a reconnect (T
   t.true(transportOf(nc) instanceof GatheringTransport);
 });
 
-test("messages of every size come in order and unchanged, many in one turn (T1)", async (t) => {
+test.serial("messages of every size come in order and unchanged, many in one turn (T1)", async (t) => {
   const server = await testServer(t);
   const [ours, stock] = [await connectGathering({ servers: server.url }), await connect({ servers: server.url })];
   t.teardown(() => Promise.all([ours.close(), stock.close()]).then(() => {}));
@@ -48,7 +51,7 @@ test("messages of every size come in order and unchanged, many in one turn (T1)"
   t.deepEqual(await carried(stock, ours), whole);
 });
 
-test("what was published before closing still goes out (T1)", async (t) => {
+test.serial("what was published before closing still goes out (T1)", async (t) => {
   const server = await testServer(t);
   const reader = await connect({ servers: server.url });
   t.teardown(() => reader.close());
