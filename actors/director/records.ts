@@ -3,10 +3,12 @@
  *
  * R1 A record is made once, by the submission that took the name first; another submission of that name is refused.
  * R2 An ended experiment's record does not change any more: the first ending counts, with its own cause.
+ * R3 What a record comes to is announced once, also when the Director died between the two.
  */
 import { FlError } from "../../src/errors.ts";
-import type { ExperimentRecord } from "../../src/wire/messages.ts";
-import { buckets } from "../../src/wire/table.ts";
+import { decode } from "../../src/wire/codec.ts";
+import { type ExperimentRecord, event } from "../../src/wire/messages.ts";
+import { buckets, subjects } from "../../src/wire/table.ts";
 import type { Row, Rows, Wire } from "../../src/wire/wire.ts";
 import { type Announcement, Ledger } from "../ledger.ts";
 import type { Ending } from "./experiment.ts";
@@ -50,28 +52,46 @@ export class Records {
 
   async start(exp: string, collaborators: readonly string[]): Promise<ExperimentRecord> {
     const row = await this.#present(exp);
-    if (row.value.state !== "pending") return row.value; // taken up again after a restart
-    const started_at = this.#wire.ports.clock.now();
-    const record = { ...row.value, state: "in_progress" as const, collaborators: [...collaborators], started_at };
-    await this.#rows.update({ exp }, record, row.revision);
-    await this.announce(exp, { type: "experiment.started", round: null, detail: { collaborators } });
+    let record = row.value;
+    if (record.state === "pending") {
+      const started_at = this.#wire.ports.clock.now();
+      record = { ...record, state: "in_progress", collaborators: [...collaborators], started_at };
+      await this.#rows.update({ exp }, record, row.revision);
+    }
+    if (record.state !== "in_progress") return record;
+    const detail = { collaborators: record.collaborators };
+    await this.#announceOnce(exp, { type: "experiment.started", round: null, detail });
     return record;
   }
 
   async end(exp: string, ending: Ending): Promise<void> {
     const row = await this.#present(exp);
-    if (hasEnded(row.value)) return; // R2
-    const record: ExperimentRecord = {
-      ...row.value,
-      state: ending.state,
-      ended_at: this.#wire.ports.clock.now(),
-      failure: ending.state === "failed" ? ending.failure : null,
-      outcome: ending.state === "finished" ? ending.outcome : null,
-    };
-    await this.#rows.update({ exp }, record, row.revision);
-    const { failure } = record;
-    const detail = ending.state === "finished" ? { ...ending.outcome } : {};
-    await this.announce(exp, { type: `experiment.${ending.state}`, round: failure?.round ?? null, detail, failure });
+    let record = row.value;
+    if (!hasEnded(record)) {
+      record = {
+        ...record,
+        state: ending.state,
+        ended_at: this.#wire.ports.clock.now(),
+        failure: ending.state === "failed" ? ending.failure : null,
+        outcome: ending.state === "finished" ? ending.outcome : null,
+      };
+      await this.#rows.update({ exp }, record, row.revision); // R2
+    }
+    const { state, failure, outcome } = record;
+    const type = `experiment.${state as Ending["state"]}` as const;
+    const told = { type, round: failure?.round ?? null, detail: { ...outcome }, failure };
+    await this.#announceOnce(exp, told);
+  }
+
+  /** A Director may die between the record and its announcement: whoever repeats the step makes up for it (R3). */
+  async #announceOnce(exp: string, announcement: Announcement): Promise<void> {
+    const journal = await this.#wire.journal("events");
+    const last = await journal.last(this.#wire.subject(subjects.event, { exp, origin: "director" }));
+    if (last !== undefined) {
+      const { type } = decode(event, last.data, last.contentType, last.subject);
+      if (type === announcement.type) return;
+    }
+    await this.announce(exp, announcement);
   }
 
   async announce(exp: string, announcement: Announcement): Promise<void> {
