@@ -8,13 +8,12 @@ import { fileURLToPath } from "node:url";
 import { jetstream, jetstreamManager } from "@nats-io/jetstream";
 import { Kvm } from "@nats-io/kv";
 import { connect } from "@nats-io/transport-node";
-import { quantile } from "./harness.ts";
 
 const CHUNK = 512 * 1024;
 const WINDOW = 16;
 
-/** @returns the median time of a round in milliseconds */
-export async function bare(url: string, collaborators: number, bytes: number, rounds: number): Promise<number> {
+/** @returns the time of each round in milliseconds */
+export async function bare(url: string, collaborators: number, bytes: number, rounds: number): Promise<number[]> {
   const nc = await connect({ servers: url });
   const js = jetstream(nc);
   const jsm = await jetstreamManager(nc);
@@ -61,7 +60,7 @@ export async function bare(url: string, collaborators: number, bytes: number, ro
   peer.kill();
   await jsm.streams.delete("bare");
   await nc.close();
-  return quantile(times, 0.5);
+  return times;
 }
 
 /** The other side, in its own process. */
