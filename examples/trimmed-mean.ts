@@ -7,8 +7,7 @@
  *     use: ./trimmed-mean.ts
  *     options: { trim: 0.2 }
  */
-import { defineAggregation } from "entente";
-import { z } from "zod";
+import { defineAggregation, z } from "entente";
 
 export default defineAggregation({
   name: "trimmed-mean",

@@ -1,4 +1,7 @@
 /** What a program may import from "entente". Everything else is internal. */
+
+/** The schema library in which a part describes its options, so that modules anywhere have the same one. */
+export { z } from "zod";
 export { readIdx } from "./data/idx.ts";
 export { default as mnistShard } from "./data/mnist-shard.ts";
 export { partitionDirichlet, partitionIid } from "./data/partition.ts";

@@ -79,6 +79,7 @@ export function forkRole({ role, config }: ChildInput, options: ForkOptions): Pr
       log.debug({ role, pid: child.pid, code, killer, told: told?.type }, "child ended");
       if (told?.type === "output") resolve({ how: "output", output: told.output });
       else if (told?.type === "failed") resolve({ how: "failed", error: told.error });
+      else if (signal.aborted && code === 0) resolve({ how: "left" });
       else crashed(killer === null ? `exit status ${code}` : `killed by ${killer}`);
     });
   });

@@ -21,6 +21,8 @@ export type ChildInput = { readonly role: string; readonly config: Readonly<Reco
 export type ChildRun =
   | { how: "output"; output: unknown }
   | { how: "failed"; error: WireError }
+  /** it was asked to by this process, and left in order */
+  | { how: "left" }
   | { how: "crashed"; reason: string; tail: readonly string[]; livedMs: number };
 
 type Context = ChildInput & { crashes: number; run: ChildRun | null; failure: WireError | null };

@@ -81,7 +81,8 @@ export class Processes {
         },
       });
       running = child.then((how) => {
-        if (how.how !== "output") ended = how.how === "crashed" ? how.reason : how.error.message;
+        if (how.how === "crashed") ended = how.reason;
+        else if (how.how === "failed") ended = how.error.message;
       });
       return child;
     });

@@ -87,7 +87,7 @@ test("a module in this process and hosted on the bus give the same bits", async 
   await here.dispose?.();
   await there.dispose?.();
   stop();
-  t.is((await run).how, "output");
+  t.is((await run).how, "left");
 });
 
 test("killed in a round and started again, it loses the round and never makes a wrong model", async (t) => {

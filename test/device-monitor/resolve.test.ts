@@ -94,5 +94,5 @@ test("one in a process of its own, on a real server", async (t) => {
   const monitor = await resolveMonitor("nats:rack", { wire, envoy: "anyone" });
   t.true((await monitor.report()).memory.total > 0);
   stop.abort();
-  t.is((await ended)?.how, "output");
+  t.is((await ended)?.how, "left");
 });
