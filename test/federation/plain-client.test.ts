@@ -7,7 +7,7 @@ import { createHash } from "node:crypto";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { jetstream } from "@nats-io/jetstream";
+import { AckPolicy, jetstream, jetstreamManager } from "@nats-io/jetstream";
 import { Objm } from "@nats-io/obj";
 import { connect } from "@nats-io/transport-node";
 import test from "ava";
@@ -68,9 +68,11 @@ test("JSON on the documented subject is enough, also while the Director is down"
   t.is(status.experiment.owner, "alice");
   t.deepEqual(status.experiment.collaborators, ["north", "south"]);
 
-  const consumer = await jetstream(nc).consumers.get("FL-plain-METRICS", {
-    filter_subjects: ["fl.v1.plain.exp.by-hand.metric.aggregator"],
+  const made = await (await jetstreamManager(nc)).consumers.add("FL-plain-METRICS", {
+    ack_policy: AckPolicy.None,
+    filter_subject: "fl.v1.plain.exp.by-hand.metric.aggregator",
   });
+  const consumer = await jetstream(nc).consumers.get("FL-plain-METRICS", made.name);
   const first = await consumer.next({ expires: 5_000 });
   t.truthy(first);
   t.true((await consumer.info()).num_pending + 1 >= 2 * 2);
