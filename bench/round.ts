@@ -8,7 +8,7 @@
 import { fork } from "node:child_process";
 import { readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
-import { forkRole, reusing } from "../actors/child/fork.ts";
+import { forkRole, framing } from "../actors/child/fork.ts";
 import { systemClock } from "../src/clock.ts";
 import { Counters } from "../src/counters.ts";
 import { createLog } from "../src/log.ts";
@@ -103,7 +103,11 @@ async function one(c: Case, report: Report, memory: boolean): Promise<void> {
       };
       const entry = fileURLToPath(new URL("./collaborators.js", import.meta.url));
       hosts.push(
-        fork(entry, [JSON.stringify(config)], { serialization: "advanced", env: { ...reusing, ...process.env } }),
+        fork(entry, [JSON.stringify(config)], {
+          serialization: "advanced",
+          execArgv: framing.execArgv,
+          env: { ...framing.env, ...process.env },
+        }),
       );
     }
     const run = await forkRole(
