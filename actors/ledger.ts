@@ -4,6 +4,7 @@
  * L1 Appended beside the round's path, never on it; all stored before the experiment's outcome is (`settle`).
  * L2 Every line carries an id of its own, so that a restarted actor that says it again says it once.
  */
+import { setImmediate as turn } from "node:timers/promises";
 import type { Journal } from "../src/ports.ts";
 import type { Event } from "../src/wire/messages.ts";
 import { subjects } from "../src/wire/table.ts";
@@ -41,7 +42,7 @@ export class Ledger {
     for (const [metric, value] of Object.entries(values)) {
       const payload = { v: 1 as const, experiment: this.#exp, round, origin: this.#origin, task, metric, value, at };
       const id = `${this.#exp}.${round}.${this.#origin}.${task}.${metric}`;
-      this.#beside(this.#wire.append(subjects.metric, this.#metrics, place, payload, id));
+      this.#beside(() => this.#wire.append(subjects.metric, this.#metrics, place, payload, id));
     }
   }
 
@@ -55,11 +56,13 @@ export class Ledger {
     // a round opens and closes once; a collaborator may be lost again and again, and a name be asked for by several
     const again = type.startsWith("collaborator.") || type.startsWith("update.") || type.startsWith("aggregator.");
     const id = `${this.#exp}.${type}.${round}.${again ? `${detail.collaborator ?? ""}.${at}` : (detail.seq ?? "")}`;
-    this.#beside(this.#wire.append(subjects.event, this.#events, place, payload, id));
+    this.#beside(() => this.#wire.append(subjects.event, this.#events, place, payload, id));
   }
 
-  #beside(writing: Promise<unknown>): void {
-    const kept: Promise<unknown> = writing
+  /** In the next turn of the event loop: what the round waits for goes first (L1). */
+  #beside(write: () => Promise<unknown>): void {
+    const kept: Promise<unknown> = turn()
+      .then(write)
       .catch((e) => this.#wire.ports.log.error({ err: e }, "not recorded"))
       .finally(() => this.#pending.delete(kept));
     this.#pending.add(kept);
