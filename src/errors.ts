@@ -119,6 +119,11 @@ export const codes = {
     text: "the shard descriptor is not valid",
     hint: "a shard is a module whose default export is defineShard({ … })",
   },
+  FL_SHARD_FAILED: {
+    retryable: false,
+    text: "a shard could not be loaded",
+    hint: "the stack is the shard's own",
+  },
   FL_ENGINE_UNAVAILABLE: {
     retryable: false,
     text: "the engine's backend is not available here",

@@ -4,6 +4,7 @@
  *
  * I1 Every offer is answered with its verdict; what was not accepted is counted and logged (law L7).
  * I2 An offer that does not decode is a refused one: its collaborator makes no better, so the round must not wait for it.
+ * I3 A collaborator that its envoy has given up is out of every round until it lives again: no round waits for it.
  */
 import type { WireError } from "../../src/errors.ts";
 import type { RoundRecord, Verdict } from "../../src/wire/messages.ts";
@@ -36,6 +37,8 @@ export type Intake = {
 /** Listens until the returned function is called. */
 export function intake({ wire, exp, bench, peers, input, sendBack, open }: Intake): () => void {
   const { clock, counters, log } = wire.ports;
+  /** whose process its envoy has given up, and the last round that was told (I3) */
+  const gone = new Map<string, { error: WireError; round: number }>();
   const heard = (collaborator: string, returned: boolean): void => {
     if (returned) sendBack({ type: "collaborator.returned", collaborator });
   };
@@ -84,6 +87,7 @@ export function intake({ wire, exp, bench, peers, input, sendBack, open }: Intak
       subjects.envoyFailed,
       { exp },
       ({ envoy }, { error }) => {
+        gone.set(envoy, { error: error as WireError, round: open()?.round ?? 0 });
         failed(envoy, open()?.round ?? 0, error as WireError);
         return { ok: true };
       },
@@ -98,9 +102,10 @@ export function intake({ wire, exp, bench, peers, input, sendBack, open }: Intak
       },
       (error) => ({ ok: false, error: error.toJSON() }),
     ),
-    wire.on(subjects.alive, { exp }, ({ collaborator }, alive) =>
-      heard(collaborator, peers.alive(collaborator, alive, clock.now())),
-    ),
+    wire.on(subjects.alive, { exp }, ({ collaborator }, alive) => {
+      gone.delete(collaborator);
+      heard(collaborator, peers.alive(collaborator, alive, clock.now()));
+    }),
   ];
 
   let said = "";
@@ -109,6 +114,11 @@ export function intake({ wire, exp, bench, peers, input, sendBack, open }: Intak
     for (const collaborator of peers.lost(clock.now())) sendBack({ type: "collaborator.lost", collaborator });
     const round = open();
     if (round === undefined) return;
+    for (const [collaborator, last] of gone) {
+      if (last.round === round.round) continue;
+      last.round = round.round;
+      failed(collaborator, round.round, last.error);
+    }
     const progress = {
       round: round.round,
       rounds: input.rounds,

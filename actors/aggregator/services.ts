@@ -7,7 +7,7 @@
  * S3 A failure that a successor can mend is this process's, not the experiment's: the record stays open for it.
  */
 import { type EventObject, fromCallback, fromPromise } from "xstate";
-import { codes, FlError } from "../../src/errors.ts";
+import { asFlError, codes, FlError } from "../../src/errors.ts";
 import type { Aggregation } from "../../src/parts/aggregation.ts";
 import { type Plan, ratedRound, targetReached } from "../../src/plan/plan.ts";
 import type { Journal } from "../../src/ports.ts";
@@ -21,7 +21,7 @@ import type { Rows, Wire } from "../../src/wire/wire.ts";
 import { Ledger } from "../ledger.ts";
 import { initialModel } from "./initial-model.ts";
 import { intake } from "./intake.ts";
-import type { AggregatorInput, Checkpoint, Closed, Opened, Recovered } from "./machine.ts";
+import type { AggregatorEvent, AggregatorInput, Checkpoint, Closed, Opened, Recovered } from "./machine.ts";
 import { averaged, byTask } from "./metrics.ts";
 import { Peers } from "./peers.ts";
 import { Shelving } from "./shelving.ts";
@@ -52,6 +52,8 @@ export class AggregatorServices {
   #revision = 0;
   #epoch = 0;
   #open: RoundRecord | undefined;
+  /** tells the machine that the aggregation cannot go on */
+  #lost: (e: unknown) => void = () => {};
   /** when this process opened the round */
   #openedAt = 0;
 
@@ -91,8 +93,10 @@ export class AggregatorServices {
 
   /** The machine's actors, provided. */
   readonly actors = {
-    intake: fromCallback<EventObject, AggregatorInput>(({ sendBack, input }) =>
-      intake({
+    intake: fromCallback<EventObject, AggregatorInput>(({ sendBack, input }) => {
+      this.#lost = (e) =>
+        sendBack({ type: "aggregation.lost", error: asFlError(e).toJSON() } satisfies AggregatorEvent);
+      return intake({
         wire: this.#wire,
         exp: this.#record.name,
         bench: this.#bench,
@@ -100,8 +104,8 @@ export class AggregatorServices {
         input,
         sendBack,
         open: () => this.#open,
-      }),
-    ),
+      });
+    }),
     recover: fromPromise<Recovered, AggregatorInput>(() => this.#recover()),
     openRound: fromPromise<Opened, { checkpoint: Checkpoint; skip: readonly string[] }>(({ input }) =>
       this.#openRound(input.checkpoint, input.skip),
@@ -194,7 +198,11 @@ export class AggregatorServices {
     this.#openedAt = now();
     this.#peers.round(round);
     this.#open = record;
-    await Promise.all([this.#bench.open(round, trains, new Set(asked)), this.#write(record)]);
+    // An aggregation that is not ready yet, one on the bus say, holds back neither the round nor its deadline.
+    this.#bench.open(round, trains, new Set(asked)).catch((e) => {
+      if (this.#open === record) this.#lost(e);
+    });
+    await this.#write(record);
     this.#shelving.keep({ model: checkpoint.model, best: checkpoint.best?.model ?? null, state: checkpoint.state });
     return { expected: asked, deadlineMs: deadline_at === null ? null : Math.max(0, deadline_at - now()) };
   }

@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { loadShard } from "../../src/data/shard.ts";
 import { tfjsEngine } from "../../src/engine/tfjs.ts";
-import { FlError, fromWire } from "../../src/errors.ts";
+import { asFlError, FlError, fromWire } from "../../src/errors.ts";
 import { host } from "../../src/host.ts";
 import { parsePlan } from "../../src/plan/plan.ts";
 import { buckets } from "../../src/wire/table.ts";
@@ -40,7 +40,9 @@ runRole(config, "collaborator", async ({ config: { name, experiment, shard, back
           tfjsEngine(wanted === undefined ? {} : { backend: wanted }),
         ]);
         const { sampleShape, targetShape } = descriptor;
-        const data = await loadShard(descriptor, { name, params: shard.params, seed: plan.seed, signal });
+        const data = await loadShard(descriptor, { name, params: shard.params, seed: plan.seed, signal }).catch((e) => {
+          throw asFlError(e, "FL_SHARD_FAILED");
+        });
         const trainer = await engine.open(definition, { seed: plan.seed, sampleShape, targetShape });
         ports.log.info(
           { backend: engine.backend, samples: data.train.size, parameters: trainer.layout.length },

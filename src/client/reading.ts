@@ -6,7 +6,8 @@
  * R3 An experiment's origins are its collaborators, its Aggregator and its Director: the newest message of each says how far
  *    there is to read, as no journal tells where its end is for a filter.
  */
-import type { Journal } from "../ports.ts";
+import type { z } from "zod";
+import type { Journal, Stored } from "../ports.ts";
 import { decode } from "../wire/codec.ts";
 import {
   type Event,
@@ -65,7 +66,8 @@ async function* reading<T>(
     const filter = wire.wildcard(subject, { exp });
     for await (const message of journal.follow({ filter, from: 0, signal: until })) {
       at = message.seq;
-      yield decode(schema, message.data, message.contentType, message.subject);
+      const value = readable(wire, schema, message);
+      if (value !== undefined) yield value;
       if (at >= last) break;
     }
     if (failure !== undefined) throw failure;
@@ -73,6 +75,16 @@ async function* reading<T>(
   } finally {
     scope.abort();
     await bounding;
+  }
+}
+
+/** What does not decode on a subject that everyone may write to is passed over and counted: it is nobody's metric. */
+export function readable<T>(wire: Wire, schema: z.ZodType<T>, message: Stored): T | undefined {
+  try {
+    return decode(schema, message.data, message.contentType, message.subject);
+  } catch (e) {
+    wire.ports.counters.drop(wire.ports.log, "FL_MESSAGE_MALFORMED", { subject: message.subject, err: e });
+    return undefined;
   }
 }
 

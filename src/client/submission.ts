@@ -6,12 +6,12 @@
  */
 import { randomUUID } from "node:crypto";
 import { type FlError, fromWire } from "../errors.ts";
-import { decode } from "../wire/codec.ts";
 import { event as eventSchema, type Submission } from "../wire/messages.ts";
 import { shelves, subjects } from "../wire/table.ts";
 import { token } from "../wire/template.ts";
 import type { Federation } from "./federation.ts";
 import type { PreparedExperiment } from "./prepare.ts";
+import { readable } from "./reading.ts";
 
 /** how long a Director that answers may take over a submission before we stop waiting; it is stored all the same */
 const VERDICT_MS = 15_000;
@@ -49,8 +49,8 @@ export async function submit(
   const scope = AbortSignal.any([AbortSignal.timeout(VERDICT_MS), ...(signal === undefined ? [] : [signal])]);
   const filter = wire.subject(subjects.event, { exp: experiment, origin: "director" });
   for await (const message of events.follow({ filter, from: 0, signal: scope })) {
-    const said = decode(eventSchema, message.data, message.contentType, message.subject);
-    if (said.detail.seq !== seq) continue; // S2
+    const said = readable(wire, eventSchema, message);
+    if (said?.detail.seq !== seq) continue; // S2
     if (said.type === "experiment.accepted") return { ...stored, state: "accepted" };
     const refused = said.type === "experiment.refused" || said.type === "experiment.failed";
     if (refused && said.failure !== null) return { ...stored, state: "refused", error: fromWire(said.failure.error) };

@@ -21,6 +21,8 @@ import type { Wire } from "../wire/wire.ts";
 import { WINDOW } from "./pull.ts";
 
 export const LIVE_BYTES = 40 * 2 ** 20;
+/** up to here two buffers cost less than subscribing for each round */
+const STEADY_BYTES = 2 ** 20;
 /** appends under way at once: 8 MiB */
 const APPENDS = 16;
 
@@ -84,12 +86,18 @@ export async function readModel(
   return assembly.complete ? assembly.buffer : undefined;
 }
 
-/** A collaborator's ear on its experiment's model stream. One buffer, reused for every model. */
+/**
+ * A collaborator's ear on its experiment's model stream. Its buffers are reused for every model: one for a large model, two
+ * for a small one, for which it goes on listening while the other is in use, as subscribing anew costs the server more than
+ * the model does.
+ */
 export class ModelFeed {
   readonly #wire: Wire;
   readonly #journal: Journal;
   readonly #exp: string;
   #values = new Float32Array(0);
+  /** what comes live goes here; `#values` itself if the model is large */
+  #next = this.#values;
   #live: { epoch: string; round: string; assembly: Assembly } | undefined;
   #unsubscribe: (() => void) | undefined;
 
@@ -112,7 +120,7 @@ export class ModelFeed {
           this.#live = {
             epoch: place.epoch,
             round: place.round,
-            assembly: new Assembly(this.#values.byteLength, bytesOf(this.#values)),
+            assembly: new Assembly(this.#next.byteLength, bytesOf(this.#next)),
           };
         }
         this.#live.assembly.add(decodeFrame(message.data));
@@ -126,7 +134,7 @@ export class ModelFeed {
     });
   }
 
-  /** Stops listening: from here on the buffer is the caller's until the next `listen`. */
+  /** Stops listening. */
   rest(): void {
     this.#unsubscribe?.();
     this.#unsubscribe = undefined;
@@ -134,16 +142,18 @@ export class ModelFeed {
   }
 
   /**
-   * The model a round names, in this feed's buffer: as it came live if all of it did, else read from the stream (D2).
+   * The model a round names, in a buffer that is the caller's until the next `listen`: as it came live if all of it did, else read from the stream (D2).
    * @returns undefined if the model is not kept any more (the round has moved on)
    */
   async fetch(ref: ModelRef, signal: AbortSignal): Promise<Float32Array | undefined> {
     const live = this.#live;
     const same = live !== undefined && live.round === String(ref.round) && live.epoch === String(ref.epoch);
-    this.#unsubscribe?.();
-    this.#unsubscribe = undefined;
+    if (ref.bytes > STEADY_BYTES) this.rest();
     this.#live = undefined;
-    if (same && live.assembly.complete) return this.#values;
+    if (same && live.assembly.complete) {
+      [this.#values, this.#next] = [this.#next, this.#values];
+      return this.#values;
+    }
     this.#size(ref.bytes);
     const into = bytesOf(this.#values);
     const got = await readModel(this.#journal, ref, { into, signal });
@@ -151,6 +161,8 @@ export class ModelFeed {
   }
 
   #size(bytes: number): void {
-    if (this.#values.byteLength !== bytes) this.#values = new Float32Array(bytes / 4);
+    if (this.#values.byteLength === bytes) return;
+    this.#values = new Float32Array(bytes / 4);
+    this.#next = bytes > STEADY_BYTES ? this.#values : new Float32Array(bytes / 4);
   }
 }

@@ -63,3 +63,25 @@ test("a failed experiment says who failed where and why, and does not block the 
   t.is(fine.state, "finished", JSON.stringify(fine.failure));
   t.is(fine.owner, "tester", "the name belongs to whoever took it first");
 });
+
+test("a data owner whose shard cannot be loaded fails the experiment with its own error, and a quorum goes on without", async (t) => {
+  const fed = await testFederation(t);
+  const dir = await temporaryDir(t);
+  const workspace = join(dir, "good.mjs");
+  await writeFile(workspace, sources.good);
+  const broken = join(dir, "shard.mjs");
+  await writeFile(
+    broken,
+    `export default { description: "broken", sampleShape: [784], targetShape: [10], load() { throw new Error("disk on fire"); } };`,
+  );
+  await fed.start("director", "director", { periodMs: 300 });
+  await Promise.all([fed.start("envoy", "a", shard(0)), fed.start("envoy", "b", { shard: { use: broken } })]);
+  const plan = { version: 1, rounds: 2, tasks: ["train"] };
+  await fed.submit("all", plan, workspace);
+  await fed.submit("some", { ...plan, quorum: 1 }, workspace);
+  const all = await fed.experiment("all", ended);
+  t.like(all, { state: "failed", failure: { role: "collaborator", name: "b", error: { code: "FL_SHARD_FAILED" } } });
+  t.regex(all.failure!.error.message, /disk on fire/);
+  const some = await fed.experiment("some", ended);
+  t.is(some.state, "finished", JSON.stringify(some.failure));
+});
