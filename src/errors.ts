@@ -146,11 +146,6 @@ export const codes = {
     text: "no envoy can take part in this experiment",
     hint: "entente status --envoys lists who is registered",
   },
-  FL_COLLABORATOR_FAILED: {
-    retryable: false,
-    text: "a collaborator failed and the quorum cannot be reached without it",
-    hint: "the cause is the collaborator's own error",
-  },
   FL_PROCESS_CRASHED: {
     retryable: false,
     text: "a child process ended again and again without finishing its work",
