@@ -61,6 +61,7 @@ export async function testServer(t?: Teardown, options: Omit<ServerOptions, "dir
 /** A directory that goes with the test. */
 export async function temporaryDir(t?: Teardown): Promise<string> {
   const dir = await mkdtemp(join(tmpdir(), "entente-test-"));
-  t?.teardown(() => rm(dir, { recursive: true, force: true }));
+  // what a test killed may take a moment to go, and writes until then
+  t?.teardown(() => rm(dir, { recursive: true, force: true, maxRetries: 10 }));
   return dir;
 }
