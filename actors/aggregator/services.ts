@@ -13,7 +13,7 @@ import { type Plan, ratedRound, targetReached } from "../../src/plan/plan.ts";
 import type { Journal } from "../../src/ports.ts";
 import { layoutOf, specsOf } from "../../src/tensor/layout.ts";
 import { writeSafetensors } from "../../src/tensor/safetensors.ts";
-import { bytesOf, publishModel, readModel } from "../../src/transfer/model-stream.ts";
+import { bytesOf, publishModel, readModel, sameModel } from "../../src/transfer/model-stream.ts";
 import { STALL_MS } from "../../src/transfer/pull.ts";
 import type { ExperimentRecord, Failure, ModelRef, Outcome, RoundRecord, Scored } from "../../src/wire/messages.ts";
 import { buckets, shelves, subjects } from "../../src/wire/table.ts";
@@ -278,7 +278,7 @@ export class AggregatorServices {
       shelf.put(`${exp}.${which}`, writeSafetensors(layout, values, { experiment: exp, ...scored }));
     await put("last", this.#bench.global, { rounds: String(checkpoint.trained) });
     const { best } = checkpoint;
-    if (best === null || best.model.seq === checkpoint.model.seq) {
+    if (best === null || sameModel(best.model, checkpoint.model)) {
       await put("best", this.#bench.global, { rounds: String(checkpoint.trained) });
     } else {
       const bytes = await readModel(this.#models, best.model);
@@ -290,7 +290,7 @@ export class AggregatorServices {
     const outcome: Outcome = {
       rounds: checkpoint.trained,
       metrics: { ...checkpoint.metrics },
-      best,
+      best: best && { ...best, model: { ...best.model, data: undefined } }, // the object has it
       objects: { last: `${exp}.last`, best: `${exp}.best` },
     };
     await this.#ledger.settle();

@@ -41,8 +41,8 @@ export class Shelving {
   /** A record that names these has been written. */
   keep({ model, best, state }: Kept): void {
     const kept = new Map<number, Shelved>();
-    for (const ref of [model, best]) if (ref !== null) kept.set(ref.seq, { ref, subject: subjects.modelChunk });
-    if (state !== null) kept.set(state.seq, { ref: state, subject: subjects.stateChunk });
+    for (const ref of [model, best]) if (ref?.chunks) kept.set(ref.seq, { ref, subject: subjects.modelChunk });
+    if (state?.chunks) kept.set(state.seq, { ref: state, subject: subjects.stateChunk });
     for (const [seq, shelved] of kept) {
       if (!this.#stored.has(seq)) this.#bytes += shelved.ref.bytes;
       this.#stored.set(seq, shelved);

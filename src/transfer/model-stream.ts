@@ -1,5 +1,5 @@
 /**
- * Models on an experiment's MODEL stream: published once for all, read live or from the record.
+ * An experiment's models: on its MODEL stream, published once for all, read live or from the record.
  *
  * D1 A stored model is a range of sequence numbers that holds exactly its frames; a frame says its own place, so the order
  *    within the range does not matter.
@@ -8,6 +8,8 @@
  * D3 Only models up to LIVE_BYTES are listened for: a fan-out has no back-pressure, and a reader for which more lies in the
  *    server than its pending limit (64 MiB by default) is cut off. One whole model and the rest of the traffic fit below it.
  * D4 Once a read has ended, however it ended, nothing is written to the buffer it was lent.
+ * D5 A model up to INLINE_BYTES never goes to the stream: its reference carries it, and is as durable as what it stands in.
+ *    To store it apart would cost more than all else in a small round.
  */
 import { FlError } from "../errors.ts";
 import type { Journal } from "../ports.ts";
@@ -21,6 +23,7 @@ import type { Wire } from "../wire/wire.ts";
 import { WINDOW } from "./pull.ts";
 
 export const LIVE_BYTES = 40 * 2 ** 20;
+export const INLINE_BYTES = 8 * 2 ** 10;
 /** up to here two buffers cost less than subscribing for each round */
 const STEADY_BYTES = 2 ** 20;
 /** appends under way at once: 8 MiB */
@@ -31,7 +34,10 @@ export const bytesOf = (values: Float32Array): Uint8Array =>
 
 type Place = { exp: string; epoch: number; round: number };
 
-/** Stores `bytes` as frames; resolves when all are stored. @throws FL_FENCED if another writer's frames lie in between (D1) */
+/** One model has one place. */
+export const sameModel = (a: ModelRef, b: ModelRef): boolean => a.epoch === b.epoch && a.round === b.round;
+
+/** Stores `bytes` as frames, unless the reference can carry them (D5); resolves when all are stored. @throws FL_FENCED if another writer's frames lie in between (D1) */
 export async function publishModel(
   wire: Wire,
   journal: Journal,
@@ -40,6 +46,10 @@ export async function publishModel(
   bytes: Uint8Array,
   layout: string,
 ): Promise<ModelRef> {
+  const { epoch, round } = place;
+  if (bytes.length <= INLINE_BYTES) {
+    return { seq: 0, chunks: 0, bytes: bytes.length, epoch, round, layout, data: bytes.slice() };
+  }
   const name = wire.subject(subject as typeof subjects.modelChunk, place);
   const chunks = chunkCount(bytes.length);
   const seqs: number[] = [];
@@ -55,7 +65,7 @@ export async function publishModel(
   const first = seqs.reduce((a, b) => Math.min(a, b));
   const last = seqs.reduce((a, b) => Math.max(a, b));
   if (last - first + 1 !== chunks) throw new FlError("FL_FENCED", { reason: "another aggregator writes this stream" });
-  return { seq: first, chunks, bytes: bytes.length, epoch: place.epoch, round: place.round, layout };
+  return { seq: first, chunks, bytes: bytes.length, epoch, round, layout };
 }
 
 /** Reads a stored model. @returns undefined if it is not kept any more */
@@ -64,6 +74,12 @@ export async function readModel(
   ref: ModelRef,
   options: { into?: Uint8Array; signal?: AbortSignal | undefined } = {},
 ): Promise<Uint8Array | undefined> {
+  if (ref.data !== undefined) {
+    if (ref.data.length !== ref.bytes) throw new FlError("FL_FRAME_MALFORMED", { reason: "a model of another size" });
+    const own = options.into ?? new Uint8Array(ref.bytes); // aligned, as a view of the message need not be
+    own.set(ref.data);
+    return own;
+  }
   const assembly = new Assembly(ref.bytes, options.into);
   let over = false;
   // Frames lie in the range in any order (D1), so places are asked for until all frames are here.
@@ -109,7 +125,7 @@ export class ModelFeed {
 
   /** Listens for the next model while the reader has nothing else to do: its event loop is free to keep up (D3). */
   listen(layout: Layout | undefined): void {
-    if (this.#unsubscribe || layout === undefined || layout.bytes === 0 || layout.bytes > LIVE_BYTES) return;
+    if (this.#unsubscribe || layout === undefined || layout.bytes <= INLINE_BYTES || layout.bytes > LIVE_BYTES) return;
     this.#size(layout.bytes);
     const subject = this.#wire.wildcard(subjects.modelChunk, { exp: this.#exp });
     this.#unsubscribe = this.#wire.ports.bus.subscribe(subject, (message) => {

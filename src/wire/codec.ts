@@ -1,5 +1,6 @@
 /**
- * Bytes ↔ payloads. MessagePack everywhere; JSON is understood too (src/ports.ts Message.contentType says which).
+ * Bytes ↔ payloads. MessagePack everywhere; JSON is understood too (src/ports.ts Message.contentType says which), with bytes
+ * in base64.
  *
  * C1 decode throws FL_MESSAGE_MALFORMED for whatever does not decode or fit its schema, and nothing else.
  * C2 A decoded value never aliases the network buffer, except `bin` fields of hot-path messages (`offer.frame`), which
@@ -18,8 +19,14 @@ const packr = new Packr(options as Options); // its types do not know skipValues
 export function encode(value: unknown, contentType: ContentType = "msgpack"): Uint8Array {
   // A copy of its own size: msgpackr returns a view of its pool, which the caller may still hold when the next is packed.
   return contentType === "json"
-    ? Buffer.from(JSON.stringify(value))
+    ? Buffer.from(JSON.stringify(value, inBase64))
     : Uint8Array.prototype.slice.call(packr.pack(value));
+}
+
+/** A Buffer has made itself an object of numbers before a replacer sees it, so it looks at what the value was. */
+function inBase64(this: Record<string, unknown>, key: string, value: unknown): unknown {
+  const was = this[key];
+  return was instanceof Uint8Array ? Buffer.from(was.buffer, was.byteOffset, was.byteLength).toString("base64") : value;
 }
 
 /** @throws FL_MESSAGE_MALFORMED with the place and what is allowed there */

@@ -21,6 +21,7 @@ export const glossary: Readonly<Record<string, string>> = {
   collaborators: "Who takes part; empty until it starts.",
   count: "Logical cores.",
   cpu: "Processor.",
+  data: "The model itself, if it has at most 8 KiB (base64 in JSON): it is not on the stream then, and `chunks` is 0.",
   deadline_at: "When the quorum decides; null if the round waits for everyone.",
   description: "For people.",
   detail: "What goes with it, as plain JSON.",

@@ -17,6 +17,8 @@ const time = z.number();
 const digest = z.string().regex(/^[0-9a-f]{64}$/, "a SHA-256 in hexadecimal");
 const count = z.int().nonnegative();
 const binary = z.custom<Uint8Array>((v) => v instanceof Uint8Array, "must be bytes");
+/** bytes that outlive the message they came in */
+const kept = binary.transform((bytes) => Uint8Array.prototype.slice.call(bytes) as Uint8Array);
 
 export const wireError = z.object({
   /** a newer peer may say what this release has no word for (M2) */
@@ -55,16 +57,19 @@ export type Submission = z.infer<typeof submission>;
 export const experimentState = z.enum(["pending", "in_progress", "finished", "failed", "cancelled"]);
 export type ExperimentState = z.infer<typeof experimentState>;
 
-/** Where a model lies: chunks of 512 KiB at consecutive places of the experiment's MODEL stream. */
+/** Where a model lies: chunks of 512 KiB at consecutive places of the experiment's MODEL stream, or a small one right here. */
 export const modelRef = z.object({
   /** where the range begins */
   seq: count,
+  /** 0 if the model is `data` */
   chunks: count,
   bytes: count,
   /** the epoch that stored it and the round it enters: tokens of its subject */
   epoch: count,
   round: count,
   layout: digest,
+  /** the model itself, if it has at most 8 KiB: it is stored with whatever names it, and nowhere else */
+  data: kept.optional(),
 });
 export type ModelRef = z.infer<typeof modelRef>;
 

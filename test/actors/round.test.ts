@@ -162,6 +162,7 @@ test("a second Aggregator fences the first, which fails with FL_FENCED and write
     );
   });
   const second = await e.aggregator();
+  await waitFor(second.actor, ({ context }) => context.expected.length === 3); // the experiment is its own
   held.open();
   const outputs = await Promise.all([first.done, second.done]);
   t.like(outputs[1], { state: "finished" });
@@ -361,8 +362,8 @@ test("a collaborator whose old work goes on when a new round begins never runs t
     everyone.map((n) => e.collaborator(n, fakeTrainer(8, n === "c" ? slow : undefined))),
   );
   await busy.opened;
-  const error = new FlError("FL_PROCESS_CRASHED").toJSON(); // as its envoy may think
-  await e.reader.request(subjects.envoyFailed, { envoy: "c", exp: EXP }, { error }, { timeoutMs: 5_000 });
+  const failed = { round: 1, epoch: 1, error: new FlError("FL_TASK_FAILED").toJSON() }; // out of this round, not the next
+  await e.reader.request(subjects.taskFailed, { collaborator: "c", exp: EXP }, failed, { timeoutMs: 5_000 });
   await waitFor(c!.actor, ({ context }) => context.place.round === 2);
   await quiet(50); // whatever the new round could begin by now
   held.open();

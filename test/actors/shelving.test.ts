@@ -1,6 +1,6 @@
 import test from "ava";
 import { EVERY_ROUNDS, Shelving } from "../../actors/aggregator/shelving.ts";
-import { bytesOf, publishModel } from "../../src/transfer/model-stream.ts";
+import { INLINE_BYTES, publishModel } from "../../src/transfer/model-stream.ts";
 import type { ModelRef } from "../../src/wire/messages.ts";
 import { subjects } from "../../src/wire/table.ts";
 import { quiet, testWorld } from "../support/ports.ts";
@@ -15,7 +15,14 @@ async function shelved(best: (round: number, models: readonly ModelRef[]) => Mod
   const models: ModelRef[] = [];
   const states: ModelRef[] = [];
   const put = (subject: typeof subjects.modelChunk | typeof subjects.stateChunk, round: number): Promise<ModelRef> =>
-    publishModel(wire, journal, subject, { exp: "e", epoch: 1, round }, bytesOf(Float32Array.of(round)), "l");
+    publishModel(
+      wire,
+      journal,
+      subject,
+      { exp: "e", epoch: 1, round },
+      new Uint8Array(INLINE_BYTES + 1).fill(round),
+      "l",
+    );
   const kept: [number, ModelRef[]][] = [];
   for (let round = 1; round <= ROUNDS; round++) {
     const model = await put(subjects.modelChunk, round);

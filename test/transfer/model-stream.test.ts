@@ -3,9 +3,17 @@ import { FlError } from "../../src/errors.ts";
 import type { Journal } from "../../src/ports.ts";
 import { CHUNK_BYTES } from "../../src/tensor/frame.ts";
 import { type Layout, layoutOf } from "../../src/tensor/layout.ts";
-import { bytesOf, LIVE_BYTES, ModelFeed, publishModel, readModel } from "../../src/transfer/model-stream.ts";
+import {
+  bytesOf,
+  INLINE_BYTES,
+  LIVE_BYTES,
+  ModelFeed,
+  publishModel,
+  readModel,
+} from "../../src/transfer/model-stream.ts";
 import { WINDOW } from "../../src/transfer/pull.ts";
-import type { ModelRef } from "../../src/wire/messages.ts";
+import { decode, encode } from "../../src/wire/codec.ts";
+import { type ModelRef, modelRef } from "../../src/wire/messages.ts";
 import { subjects } from "../../src/wire/table.ts";
 import { Wire } from "../../src/wire/wire.ts";
 import { FED, quiet, testWorld } from "../support/ports.ts";
@@ -17,6 +25,7 @@ const model = (length: number, round: number): Float32Array =>
 const LENGTH = (5 * CHUNK_BYTES) / 4 + 11; // six chunks
 const layout = layoutOfLength(LENGTH);
 const signal = new AbortController().signal;
+const place = (round: number) => ({ exp: EXP, epoch: 1, round });
 
 async function scene(lose: (subject: string) => boolean = () => false) {
   const world = testWorld({ lose });
@@ -231,4 +240,28 @@ test("a read that was called off writes nothing more, however late its answers c
   await t.throwsAsync(reading, { code: "FL_STATE" });
   await quiet(2);
   t.true(into.every((b) => b === 0));
+});
+
+test("a small model travels in its reference: the stream never sees it (D5)", async (t) => {
+  const { journal, wire, feed, counted } = await scene();
+  const small = layoutOfLength(INLINE_BYTES / 4);
+  const values = model(small.length, 3);
+  feed.listen(small);
+  const ref = await publishModel(wire, journal, subjects.modelChunk, place(3), bytesOf(values), small.digest);
+  t.like(ref, { seq: 0, chunks: 0, bytes: INLINE_BYTES, epoch: 1, round: 3 });
+  t.is(await journal.last(wire.subject(subjects.modelChunk, place(3))), undefined);
+  values.fill(0); // the Aggregator's buffer is the next round's
+  const stored = decode(modelRef, encode(ref), "msgpack", "ref");
+  t.true(equal(await feed.fetch(stored, signal), model(small.length, 3)));
+  const copy = await readModel(journal, stored);
+  t.true(equal(new Float32Array(copy!.buffer), model(small.length, 3)), "aligned, whatever the message was");
+  t.is(counted.count.all, 0);
+  const larger = bytesOf(model(small.length + 1, 3));
+  t.is((await publishModel(wire, journal, subjects.modelChunk, place(4), larger, small.digest)).chunks, 1);
+});
+
+test("a reference whose bytes are not those of its size is refused (D5)", async (t) => {
+  const { journal } = await scene();
+  const ref = { seq: 0, chunks: 0, bytes: 8, epoch: 1, round: 1, layout: layout.digest, data: new Uint8Array(4) };
+  await t.throwsAsync(readModel(journal, ref), { instanceOf: FlError, code: "FL_FRAME_MALFORMED" });
 });

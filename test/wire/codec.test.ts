@@ -41,6 +41,16 @@ test("bytes survive MessagePack bit for bit", (t) => {
   );
 });
 
+test("bytes are base64 in JSON, however they are held", (t) => {
+  const data = Uint8Array.of(0, 1, 254, 255);
+  const held = { whole: data, part: new Uint8Array([9, ...data]).subarray(1), buffer: Buffer.from(data) };
+  t.deepEqual(JSON.parse(Buffer.from(encode(held, "json")).toString()), {
+    whole: "AAH+/w==",
+    part: "AAH+/w==",
+    buffer: "AAH+/w==",
+  });
+});
+
 test("an encoded payload is not touched by the next one", (t) => {
   const first = encode({ a: "one" });
   const copy = first.slice();
