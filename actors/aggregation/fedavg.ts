@@ -27,7 +27,7 @@ class FedAvg implements Aggregation {
   async begin({ layout, weightBound, updatesBound }: AggregationRound): Promise<void> {
     if (this.#sum?.length !== layout.length) this.#sum = new ExactSum(layout.length);
     this.#weightBound = weightBound;
-    for (const _ of this.#sum.resetting(updatesBound)) await turn();
+    this.#sum.reset(updatesBound);
   }
 
   async accept({ values, weight }: Update): Promise<void> {

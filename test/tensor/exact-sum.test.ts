@@ -205,3 +205,25 @@ test("after a reset nothing of the last round is left", (t) => {
   sum.add(new Float32Array(LENGTH).fill(0.25), 0.5);
   t.is(bits(sum), bits(sumOf([{ values: new Float32Array(LENGTH).fill(0.25), weight: 0.5 }])));
 });
+
+test("what a round left is never seen again, also where the next one's only update of that class was refused (X4, X7)", (t) => {
+  const length = 2 * STEP + 3;
+  const sum = new ExactSum(length);
+  const stale = new Float32Array(length).fill(7e8);
+  sum.add(stale, 1); // one class
+  sum.add(stale, 1e6); // another
+  sum.reset();
+  const good = Float32Array.from({ length }, (_, i) => Math.sin(i));
+  const bad = good.slice();
+  bad[STEP + 5] = Number.NaN;
+  sum.add(good, 1);
+  for (const weight of [1, 1e6]) t.throws(() => sum.add(bad, weight), { instanceOf: FlError });
+  const other = new ExactSum(length);
+  other.merge(sum);
+  for (const one of [sum, other]) {
+    const mean = new Float32Array(length);
+    one.mean(mean);
+    t.is(one.weight, 1);
+    t.is(Buffer.compare(new Uint8Array(mean.buffer), new Uint8Array(good.buffer)), 0);
+  }
+});
