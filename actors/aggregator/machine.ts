@@ -14,12 +14,14 @@
  *    deadline: liveness is not progress.
  * A5 An aggregation actor that lost its round's updates ends this process, not the experiment: the next one is offered them
  *    again.
+ * A6 A failure is announced once in its round, however often it is said.
  */
 import { assign, emit, setup } from "xstate";
-import { asFlError, FlError, fromWire, type WireError } from "../../src/errors.ts";
-import type { Event, Failure, ModelRef, Outcome, Scored } from "../../src/wire/messages.ts";
+import { asFlError, fromWire, type WireError } from "../../src/errors.ts";
+import type { Failure, ModelRef, Outcome, Scored } from "../../src/wire/messages.ts";
 import type { Announcement } from "../ledger.ts";
 import { callbackPort, promisePort } from "../provided.ts";
+import * as tally from "./tally.ts";
 
 export type AggregatorInput = {
   readonly experiment: string;
@@ -42,19 +44,16 @@ export type Checkpoint = {
   readonly state: ModelRef | null;
 };
 
-type Context = AggregatorInput & {
-  checkpoint: Checkpoint;
-  /** who still can contribute to the open round, and who has */
-  expected: readonly string[];
-  accepted: readonly string[];
-  failed: readonly { collaborator: string; error: WireError }[];
-  /** how long the deadline is away from when the round was opened, or null */
-  deadlineMs: number | null;
-  /** how it ends if neither with an outcome nor with a failure */
-  ended: "cancelled" | "left";
-  outcome: Outcome | null;
-  failure: Failure | null;
-};
+type Context = AggregatorInput &
+  tally.Tally & {
+    checkpoint: Checkpoint;
+    /** how long the deadline is away from when the round was opened, or null */
+    deadlineMs: number | null;
+    /** how it ends if neither with an outcome nor with a failure */
+    ended: "cancelled" | "left";
+    outcome: Outcome | null;
+    failure: Failure | null;
+  };
 
 export type Recovered = { checkpoint: Checkpoint; ended: Exclude<AggregatorOutput, { state: "left" }> | null };
 export type Opened = { expected: readonly string[]; deadlineMs: number | null };
@@ -83,14 +82,47 @@ const failureOf = (context: Context, error: unknown): Failure => ({
   error: asFlError(error).toJSON(),
 });
 
-const announcement = (context: Context, type: Event["type"], detail: Record<string, unknown> = {}): Announcement => ({
-  type,
-  round: context.checkpoint.round,
-  detail,
-});
+/** What is told of a round that has closed. */
+const told = ({ contributors, checkpoint: { metrics }, seconds }: Closed) => ({ contributors, metrics, seconds });
 
 /** a timer's longest delay; a round without a deadline has no better use for it */
 const NEVER_MS = 2 ** 31 - 1;
+
+// --- what several states say alike ------------------------------------------------------------------------------------
+
+type Of<T extends AggregatorEvent["type"]> = { event: Extract<AggregatorEvent, { type: T }> };
+
+/** A part that failed fails the experiment. */
+const toFailing = {
+  target: "#aggregator.failing",
+  actions: { type: "failWith", params: ({ event }: { event: { error: unknown } }) => ({ error: event.error }) },
+} as const;
+
+/** What happened to a collaborator, passed on as it happened. */
+const passOn = {
+  type: "announce",
+  params: ({ event }: Of<"update.refused" | `collaborator.${"failed" | "lost" | "returned"}`>) => ({
+    type: event.type,
+    detail: { collaborator: event.collaborator, ...("error" in event && { error: event.error }) },
+  }),
+} as const;
+
+/** The record says that the experiment has ended already. */
+const endedAs = <S extends NonNullable<Recovered["ended"]>["state"]>(state: S) =>
+  ({
+    guard: ({ event }: { event: { output: Recovered } }) => event.output.ended?.state === state,
+    target: `#aggregator.${state}`,
+    actions: { type: "takeEnd", params: ({ event }: { event: { output: Recovered } }) => event.output },
+  }) as const;
+
+/** While a round is open; that is before `openRound` has its acknowledgement, too: a quick collaborator may be first. */
+const whileOpen = {
+  "update.accepted": { actions: { type: "accept", params: ({ event }: Of<"update.accepted">) => event } },
+  "collaborator.failed": {
+    guard: { type: "isNews", params: ({ event }: Of<"collaborator.failed">) => event },
+    actions: [{ type: "keepFailure", params: ({ event }: Of<"collaborator.failed">) => event }, passOn],
+  },
+} as const;
 
 export const aggregatorMachine = setup({
   types: {} as {
@@ -101,7 +133,7 @@ export const aggregatorMachine = setup({
     output: AggregatorOutput;
   },
   actors: {
-    /** answers offers, watches who lives; sends the collaborator and update events */
+    /** answers offers, watches who lives; sends the collaborator, update and aggregation events */
     intake: callbackPort<AggregatorInput>("intake"),
     recover: promisePort<Recovered, AggregatorInput>("recover"),
     openRound: promisePort<Opened, { checkpoint: Checkpoint; skip: readonly string[] }>("openRound"),
@@ -114,50 +146,29 @@ export const aggregatorMachine = setup({
       accepted: ({ context }, p: { collaborator: string }) =>
         context.accepted.includes(p.collaborator) ? context.accepted : [...context.accepted, p.collaborator],
     }),
-    keepFailure: assign({
-      failed: ({ context }, p: { collaborator: string; error: WireError }) => [
-        ...context.failed.filter((f) => f.collaborator !== p.collaborator),
-        p,
-      ],
-    }),
-    /** The record says that the experiment has ended already. */
-    takeEnd: assign((_, { ended }: { ended: Recovered["ended"] }): Partial<Context> => {
+    keepFailure: assign({ failed: ({ context }, p: tally.Failed) => tally.withFailure(context, p) }),
+    takeEnd: assign((_, { ended }: Recovered): Partial<Context> => {
       if (ended?.state === "finished") return { outcome: ended.outcome };
       return ended?.state === "failed" ? { failure: ended.failure } : { ended: "cancelled" };
     }),
-    failWith: assign({ failure: ({ context }, p: { error: unknown }) => failureOf(context, p.error) }),
-    failForQuorum: assign({
-      failure: ({ context }): Failure => {
-        const cause = context.failed.find((f) => context.expected.includes(f.collaborator));
-        const missing = context.expected.filter((c) => !context.accepted.includes(c));
-        const detail = { accepted: context.accepted.length, quorum: context.quorum, missing };
-        if (cause === undefined) return failureOf(context, new FlError("FL_NO_QUORUM", detail));
-        const { collaborator, error } = cause;
-        return { role: "collaborator", name: collaborator, round: context.checkpoint.round, error };
-      },
+    takeClosed: assign(({ context }, { checkpoint, stop }: Closed) => {
+      // a reached target skips to the round that rates the final model (A3)
+      const round = stop ? Math.max(checkpoint.round, context.rounds + 1) : checkpoint.round;
+      return { checkpoint: { ...checkpoint, round }, expected: [], accepted: [], failed: [] };
     }),
-    /** Passes on what happened, as it happened. */
-    announce: emit(({ context }, p: { type: Event["type"]; detail?: Record<string, unknown> }) =>
-      announcement(context, p.type, p.detail),
-    ),
+    failWith: assign({ failure: ({ context }, p: { error: unknown }) => failureOf(context, p.error) }),
+    failForQuorum: assign({ failure: ({ context }) => tally.quorumFailure(context) }),
+    announce: emit(({ context }, p: Pick<Announcement, "type" | "detail">) => {
+      return { ...p, round: context.checkpoint.round };
+    }),
   },
   guards: {
-    everyoneIsIn: ({ context }) =>
-      context.expected.every((c) => context.accepted.includes(c) || context.failed.some((f) => f.collaborator === c)) &&
-      context.accepted.length >= needed(context),
-    quorumIsLost: ({ context }) => {
-      const hopeless = (c: string): boolean =>
-        context.failed.some((f) => f.collaborator === c) && !context.accepted.includes(c); // what is in stays in
-      return context.expected.filter((c) => !hopeless(c)).length < needed(context);
-    },
-    initialIsLost: ({ context }) =>
-      context.checkpoint.round === 0 &&
-      !context.collaborators.every((c) => context.failed.some((f) => f.collaborator === c)) &&
-      context.expected.every((c) => context.failed.some((f) => f.collaborator === c)),
-    quorumIsIn: ({ context }) => context.accepted.length >= needed(context),
+    everyoneIsIn: ({ context }) => tally.everyoneIsIn(context),
+    quorumIsIn: ({ context }) => tally.quorumIsIn(context),
+    quorumIsLost: ({ context }) => tally.quorumIsLost(context),
+    initialIsLost: ({ context }) => tally.initialIsLost(context),
+    isNews: ({ context }, p: tally.Failed & { round: number }) => tally.isNews(context, p), // A6
     hasDeadline: ({ context }) => context.deadlineMs !== null,
-    concernsThisRound: ({ context }, p: { collaborator: string; round: number }) =>
-      p.round === context.checkpoint.round && context.collaborators.includes(p.collaborator),
     isOver: ({ context }) => context.checkpoint.round > context.rounds + (context.rates ? 1 : 0),
   },
   delays: { deadline: ({ context }) => context.deadlineMs ?? NEVER_MS },
@@ -178,12 +189,7 @@ export const aggregatorMachine = setup({
   states: {
     active: {
       initial: "recovering",
-      invoke: {
-        id: "intake",
-        src: "intake",
-        input: ({ context }) => context,
-        onError: { target: "failing", actions: { type: "failWith", params: ({ event }) => ({ error: event.error }) } },
-      },
+      invoke: { id: "intake", src: "intake", input: ({ context }) => context, onError: toFailing },
       on: {
         cancel: { target: "cancelling", actions: assign({ ended: "cancelled" }) },
         leave: "left",
@@ -191,27 +197,9 @@ export const aggregatorMachine = setup({
           target: "failing",
           actions: { type: "failWith", params: ({ event }) => ({ error: fromWire(event.error) }) },
         }, // A5
-        "collaborator.lost": {
-          actions: {
-            type: "announce",
-            params: ({ event }) => ({ type: event.type, detail: { collaborator: event.collaborator } }),
-          },
-        },
-        "collaborator.returned": {
-          actions: {
-            type: "announce",
-            params: ({ event }) => ({ type: event.type, detail: { collaborator: event.collaborator } }),
-          },
-        },
-        "update.refused": {
-          actions: {
-            type: "announce",
-            params: ({ event }) => ({
-              type: event.type,
-              detail: { collaborator: event.collaborator, error: event.error },
-            }),
-          },
-        },
+        "collaborator.lost": { actions: passOn },
+        "collaborator.returned": { actions: passOn },
+        "update.refused": { actions: passOn },
         // what comes while no round is open came too late or will be offered again
         "update.accepted": {},
         "collaborator.failed": {},
@@ -223,37 +211,20 @@ export const aggregatorMachine = setup({
             src: "recover",
             input: ({ context }) => context,
             onDone: [
-              {
-                guard: ({ event }) => event.output.ended?.state === "finished",
-                target: "#aggregator.finished",
-                actions: { type: "takeEnd", params: ({ event }) => ({ ended: event.output.ended }) },
-              },
-              {
-                guard: ({ event }) => event.output.ended?.state === "failed",
-                target: "#aggregator.failed",
-                actions: { type: "takeEnd", params: ({ event }) => ({ ended: event.output.ended }) },
-              },
-              {
-                guard: ({ event }) => event.output.ended?.state === "cancelled",
-                target: "#aggregator.cancelled",
-                actions: { type: "takeEnd", params: ({ event }) => ({ ended: event.output.ended }) },
-              },
+              endedAs("finished"),
+              endedAs("failed"),
+              endedAs("cancelled"),
               { target: "opening", actions: assign({ checkpoint: ({ event }) => event.output.checkpoint }) },
             ],
-            onError: {
-              target: "#aggregator.failing",
-              actions: { type: "failWith", params: ({ event }) => ({ error: event.error }) },
-            },
+            onError: toFailing,
           },
         },
         opening: {
+          on: whileOpen,
           invoke: {
             id: "openRound",
             src: "openRound",
-            input: ({ context }) => ({
-              checkpoint: context.checkpoint,
-              skip: context.failed.map((f) => f.collaborator),
-            }),
+            input: ({ context: { checkpoint, failed } }) => ({ checkpoint, skip: failed.map((f) => f.collaborator) }),
             onDone: {
               target: "collecting",
               actions: assign({
@@ -261,31 +232,11 @@ export const aggregatorMachine = setup({
                 deadlineMs: ({ event }) => event.output.deadlineMs,
               }),
             },
-            onError: {
-              target: "#aggregator.failing",
-              actions: { type: "failWith", params: ({ event }) => ({ error: event.error }) },
-            },
-          },
-          on: {
-            // the record is out before `openRound` has its acknowledgement: a quick collaborator may be first
-            "update.accepted": {
-              actions: { type: "accept", params: ({ event }) => ({ collaborator: event.collaborator }) },
-            },
-            "collaborator.failed": {
-              guard: {
-                type: "concernsThisRound",
-                params: ({ event }) => ({ collaborator: event.collaborator, round: event.round }),
-              },
-              actions: [
-                {
-                  type: "keepFailure",
-                  params: ({ event }) => ({ collaborator: event.collaborator, error: event.error }),
-                },
-              ],
-            },
+            onError: toFailing,
           },
         },
         collecting: {
+          on: whileOpen,
           always: [
             { guard: "everyoneIsIn", target: "closing" },
             { guard: "initialIsLost", target: "opening" },
@@ -298,64 +249,20 @@ export const aggregatorMachine = setup({
               { target: "collecting", reenter: true },
             ],
           },
-          on: {
-            "update.accepted": {
-              actions: { type: "accept", params: ({ event }) => ({ collaborator: event.collaborator }) },
-            },
-            "collaborator.failed": {
-              guard: {
-                type: "concernsThisRound",
-                params: ({ event }) => ({ collaborator: event.collaborator, round: event.round }),
-              },
-              actions: [
-                {
-                  type: "keepFailure",
-                  params: ({ event }) => ({ collaborator: event.collaborator, error: event.error }),
-                },
-                {
-                  type: "announce",
-                  params: ({ event }) => ({
-                    type: event.type,
-                    detail: { collaborator: event.collaborator, error: event.error },
-                  }),
-                },
-              ],
-            },
-          },
         },
         closing: {
           invoke: {
             id: "closeRound",
             src: "closeRound",
             input: ({ context }) => ({ checkpoint: context.checkpoint }),
-            onDone: [
-              {
-                actions: [
-                  {
-                    type: "announce",
-                    params: ({ event }) => ({
-                      type: "round.closed",
-                      detail: {
-                        contributors: event.output.contributors,
-                        metrics: event.output.checkpoint.metrics,
-                        seconds: event.output.seconds,
-                      },
-                    }),
-                  },
-                  assign(({ context, event }) => {
-                    const { checkpoint, stop } = event.output;
-                    // a reached target skips to the round that rates the final model (A3)
-                    const round = stop ? Math.max(checkpoint.round, context.rounds + 1) : checkpoint.round;
-                    return { checkpoint: { ...checkpoint, round }, expected: [], accepted: [], failed: [] };
-                  }),
-                ],
-                target: "deciding",
-              },
-            ],
-            onError: {
-              target: "#aggregator.failing",
-              actions: { type: "failWith", params: ({ event }) => ({ error: event.error }) },
+            onDone: {
+              target: "deciding",
+              actions: [
+                { type: "announce", params: ({ event }) => ({ type: "round.closed", detail: told(event.output) }) },
+                { type: "takeClosed", params: ({ event }) => event.output },
+              ],
             },
+            onError: toFailing,
           },
         },
         deciding: { always: [{ guard: "isOver", target: "concluding" }, { target: "opening" }] },
@@ -364,14 +271,8 @@ export const aggregatorMachine = setup({
             id: "conclude",
             src: "conclude",
             input: ({ context }) => ({ checkpoint: context.checkpoint }),
-            onDone: {
-              target: "#aggregator.finished",
-              actions: assign({ outcome: ({ event }) => event.output }),
-            },
-            onError: {
-              target: "#aggregator.failing",
-              actions: { type: "failWith", params: ({ event }) => ({ error: event.error }) },
-            },
+            onDone: { target: "#aggregator.finished", actions: assign({ outcome: ({ event }) => event.output }) },
+            onError: toFailing,
           },
         },
       },
@@ -408,8 +309,3 @@ export const aggregatorMachine = setup({
     return { state: context.ended };
   },
 });
-
-/** Round 0 needs its one model; every other round its quorum of those who were asked. */
-function needed(context: Pick<Context, "checkpoint" | "quorum">): number {
-  return context.checkpoint.round === 0 ? 1 : context.quorum;
-}

@@ -21,7 +21,11 @@ const checkpoint = (round: number): Checkpoint => ({
   state: null,
 });
 const outcome: Outcome = { rounds: 2, metrics: {}, best: null, objects: { last: "e.last", best: "e.best" } };
-const error = (reason: string): WireError => ({ code: "FL_TASK_FAILED", message: "m", detail: { reason } });
+const error = (reason: string): WireError => ({
+  code: "FL_TASK_FAILED",
+  message: `failed: ${reason}`,
+  detail: { reason },
+});
 const failure: Failure = { role: "collaborator", name: "a", round: 1, error: error("its own") };
 
 const recovered = (round: number) => done("recover", { checkpoint: checkpoint(round), ended: null });
@@ -177,6 +181,25 @@ test("a silent collaborator is announced and waited for; its return is announced
     t.deepEqual(at.snapshot.value, active("collecting"));
     t.deepEqual(emitted(at.actions), [{ type, round: 1, detail: { collaborator: "a" } }]);
   }
+});
+
+test("a failure that comes while the round opens is announced as one that comes later is", (t) => {
+  const at = run(machine, input, recovered(1), lost("a"));
+  t.deepEqual(at.snapshot.value, active("opening"));
+  t.deepEqual(emitted(at.actions), [
+    { type: "collaborator.failed", round: 1, detail: { collaborator: "a", error: error("a") } },
+  ]);
+});
+
+test("a failure that is said again is announced once in its round; another cause is told, and in the next round it is news (A6)", (t) => {
+  for (const before of [[recovered(1)], collecting]) {
+    let at = run(machine, input, ...before, lost("a"), lost("a"));
+    t.deepEqual(emitted(at.actions), []);
+    at = go(machine, at, lost("a", 1, "another"));
+    t.like(emitted(at.actions)[0], { detail: { error: { detail: { reason: "another" } } } });
+  }
+  const next = run(machine, input, ...collecting, lost("a"), accepted("b"), accepted("c"), closed(1), lost("a", 2));
+  t.is(emitted(next.actions).length, 1);
 });
 
 test("a refused update is announced with its cause", (t) => {

@@ -1,0 +1,67 @@
+/**
+ * An open round's count: who was asked, whose update is in, who has failed; and what follows from it.
+ *
+ * T1 What is in stays in: a collaborator that failed after its update was accepted has contributed.
+ * T2 Where too few are in and one of those who were asked has failed, the cause is its own, under its name.
+ */
+import { FlError, type WireError } from "../../src/errors.ts";
+import type { Failure } from "../../src/wire/messages.ts";
+
+export type Failed = { readonly collaborator: string; readonly error: WireError };
+
+export type Tally = {
+  readonly experiment: string;
+  readonly checkpoint: { readonly round: number };
+  /** all of the experiment */
+  readonly collaborators: readonly string[];
+  /** updates that make a round count once its deadline has passed */
+  readonly quorum: number;
+  /** who still can contribute to the open round, and who has */
+  readonly expected: readonly string[];
+  readonly accepted: readonly string[];
+  readonly failed: readonly Failed[];
+};
+
+/** Round 0 needs its one model; every other round its quorum of those who were asked. */
+const needed = ({ checkpoint, quorum }: Tally): number => (checkpoint.round === 0 ? 1 : quorum);
+const hasFailed = ({ failed }: Tally, c: string): boolean => failed.some((f) => f.collaborator === c);
+
+export const quorumIsIn = (t: Tally): boolean => t.accepted.length >= needed(t);
+
+/** Nobody else can come, and those who came are enough. */
+export const everyoneIsIn = (t: Tally): boolean =>
+  t.expected.every((c) => t.accepted.includes(c) || hasFailed(t, c)) && quorumIsIn(t);
+
+/** Those who still can come are too few. */
+export const quorumIsLost = (t: Tally): boolean =>
+  t.expected.filter((c) => t.accepted.includes(c) || !hasFailed(t, c)).length < needed(t); // T1
+
+/** The one who was to make the initial model cannot, and another may be asked. */
+export const initialIsLost = (t: Tally): boolean =>
+  t.checkpoint.round === 0 &&
+  !t.collaborators.every((c) => hasFailed(t, c)) &&
+  t.expected.every((c) => hasFailed(t, c));
+
+/** Of this round, of one who takes part, and not said before. */
+export const isNews = (t: Tally, { collaborator, round, error }: Failed & { readonly round: number }): boolean =>
+  round === t.checkpoint.round &&
+  t.collaborators.includes(collaborator) &&
+  !t.failed.some((f) => f.collaborator === collaborator && isSame(f.error, error));
+
+const isSame = (a: WireError, b: WireError): boolean => a.code === b.code && a.message === b.message;
+
+/** The newest failure of each. */
+export const withFailure = ({ failed }: Tally, { collaborator, error }: Failed): readonly Failed[] => [
+  ...failed.filter((f) => f.collaborator !== collaborator),
+  { collaborator, error },
+];
+
+/** Why too few are in. */
+export function quorumFailure(t: Tally): Failure {
+  const { round } = t.checkpoint;
+  const cause = t.failed.find((f) => t.expected.includes(f.collaborator));
+  if (cause !== undefined) return { role: "collaborator", name: cause.collaborator, round, error: cause.error }; // T2
+  const missing = t.expected.filter((c) => !t.accepted.includes(c));
+  const error = new FlError("FL_NO_QUORUM", { accepted: t.accepted.length, quorum: t.quorum, missing });
+  return { role: "aggregator", name: t.experiment, round, error: error.toJSON() };
+}
