@@ -4,7 +4,9 @@
  * L1 Appended beside the round's path, never on it; all stored before the experiment's outcome is (`settle`).
  * L2 Every line carries an id of its own, so that a restarted actor that says it again says it once.
  */
+import { createHash } from "node:crypto";
 import { setImmediate as turn } from "node:timers/promises";
+import type { WireError } from "../src/errors.ts";
 import type { Journal } from "../src/ports.ts";
 import type { Event } from "../src/wire/messages.ts";
 import { subjects } from "../src/wire/table.ts";
@@ -55,7 +57,9 @@ export class Ledger {
     };
     // a round opens and closes once; a collaborator may be lost again and again, and a name be asked for by several
     const again = type.startsWith("collaborator.") || type.startsWith("update.") || type.startsWith("aggregator.");
-    const id = `${this.#exp}.${type}.${round}.${again ? `${detail.collaborator ?? ""}.${at}` : (detail.seq ?? "")}`;
+    // a failure is the same one for the next Aggregator of its round (L2)
+    const when = type === "collaborator.failed" ? digestOf(detail.error) : at;
+    const id = `${this.#exp}.${type}.${round}.${again ? `${detail.collaborator ?? ""}.${when}` : (detail.seq ?? "")}`;
     this.#beside(() => this.#wire.append(subjects.event, this.#events, place, payload, id));
   }
 
@@ -73,3 +77,8 @@ export class Ledger {
     while (this.#pending.size > 0) await Promise.all(this.#pending);
   }
 }
+
+const digestOf = (error: unknown): string => {
+  const { code, message } = error as WireError;
+  return createHash("sha256").update(`${code} ${message}`).digest("hex").slice(0, 16);
+};

@@ -4,7 +4,8 @@
  *
  * I1 Every offer is answered with its verdict; what was not accepted is counted and logged (law L7).
  * I2 An offer that does not decode is a refused one: its collaborator makes no better, so the round must not wait for it.
- * I3 A collaborator that its envoy has given up is out of every round until it lives again: no round waits for it.
+ * I3 A collaborator that its envoy has given up is out of every round until it lives again: no round waits for it. Its envoy
+ *    may say so before the first round is open, and says it again and again.
  */
 import type { WireError } from "../../src/errors.ts";
 import type { RoundRecord, Verdict } from "../../src/wire/messages.ts";
@@ -37,17 +38,15 @@ export type Intake = {
 /** Listens until the returned function is called. */
 export function intake({ wire, exp, bench, peers, input, sendBack, open }: Intake): () => void {
   const { clock, counters, log } = wire.ports;
-  /** whose process its envoy has given up, and the last round that was told (I3) */
-  const gone = new Map<string, { error: WireError; round: number }>();
   const heard = (collaborator: string, returned: boolean): void => {
     if (returned) sendBack({ type: "collaborator.returned", collaborator });
   };
-  const failed = (collaborator: string, round: number, error: WireError): void => {
-    heard(collaborator, peers.set(collaborator, "failed", clock.now()));
+  const failed = (collaborator: string, round: number, error: WireError): void =>
     sendBack({ type: "collaborator.failed", collaborator, round, error });
-  };
   const judged = (collaborator: string, round: number, { verdict, error }: Verdict): void => {
-    heard(collaborator, peers.set(collaborator, stateAfter[verdict], clock.now()));
+    // a verdict may come long after its offer, and is no sign that whoever made it still lives
+    if (!peers.givenUp.has(collaborator))
+      heard(collaborator, peers.set(collaborator, stateAfter[verdict], clock.now()));
     if (verdict === "accepted") sendBack({ type: "update.accepted", collaborator });
     if (verdict === "accepted" || verdict === "duplicate") return;
     counters.drop(log, `update.${verdict}`, { collaborator, round, error }); // I1
@@ -78,6 +77,7 @@ export function intake({ wire, exp, bench, peers, input, sendBack, open }: Intak
       subjects.taskFailed,
       { exp },
       ({ collaborator }, { round, error }) => {
+        heard(collaborator, peers.set(collaborator, "failed", clock.now()));
         failed(collaborator, round, error as WireError);
         return { ok: true };
       },
@@ -87,8 +87,9 @@ export function intake({ wire, exp, bench, peers, input, sendBack, open }: Intak
       subjects.envoyFailed,
       { exp },
       ({ envoy }, { error }) => {
-        gone.set(envoy, { error: error as WireError, round: open()?.round ?? 0 });
-        failed(envoy, open()?.round ?? 0, error as WireError);
+        peers.giveUp(envoy, error as WireError);
+        const round = open()?.round; // before there is one it is told when it opens (I3)
+        if (round !== undefined) failed(envoy, round, error as WireError);
         return { ok: true };
       },
       (error) => ({ ok: false, error: error.toJSON() }),
@@ -103,21 +104,20 @@ export function intake({ wire, exp, bench, peers, input, sendBack, open }: Intak
       (error) => ({ ok: false, error: error.toJSON() }),
     ),
     wire.on(subjects.alive, { exp }, ({ collaborator }, alive) => {
-      gone.delete(collaborator);
       heard(collaborator, peers.alive(collaborator, alive, clock.now()));
     }),
   ];
 
+  let told: number | undefined;
   let said = "";
   const tell = (): void => {
     cancel = clock.after(PROGRESS_MS, tell);
     for (const collaborator of peers.lost(clock.now())) sendBack({ type: "collaborator.lost", collaborator });
     const round = open();
     if (round === undefined) return;
-    for (const [collaborator, last] of gone) {
-      if (last.round === round.round) continue;
-      last.round = round.round;
-      failed(collaborator, round.round, last.error);
+    if (round.round !== told) {
+      told = round.round;
+      for (const [collaborator, error] of peers.givenUp) failed(collaborator, told, error); // I3
     }
     const progress = {
       round: round.round,

@@ -4,7 +4,10 @@
  *
  * E1 A collaborator is silent after SILENT_MS without a sign of life; an offer is one, too.
  * E2 What a collaborator did in an earlier round is not shown as this one's: a late word of it is a sign of life only.
+ * E3 A collaborator that its envoy has given up is shown as failed, in every round, until it lives again. Nothing is said of
+ *    its silence, and no word of its envoy is a sign of its life.
  */
+import type { WireError } from "../../src/errors.ts";
 import type { Alive, PeerState, Progress } from "../../src/wire/messages.ts";
 
 export const SILENT_MS = 5_000;
@@ -13,6 +16,7 @@ type Peer = { -readonly [K in keyof Progress["peers"][number]]: Progress["peers"
 
 export class Peers {
   readonly #peers: Map<string, Peer>;
+  readonly #givenUp = new Map<string, WireError>();
   #round = 0;
 
   constructor(names: readonly string[]) {
@@ -26,7 +30,7 @@ export class Peers {
     );
   }
 
-  /** @returns true if it had been silent */
+  /** @returns true if it had been silent, or given up */
   alive(name: string, alive: Alive, now: number): boolean {
     const peer = this.#peers.get(name);
     if (peer === undefined) return false;
@@ -35,7 +39,7 @@ export class Peers {
     return this.#seen(peer, now);
   }
 
-  /** @returns true if it had been silent */
+  /** @returns true if it had been silent, or given up */
   set(name: string, state: PeerState, now: number): boolean {
     const peer = this.#peers.get(name);
     if (peer === undefined) return false;
@@ -44,13 +48,26 @@ export class Peers {
     return returned;
   }
 
+  /** Its envoy cannot run it (E3). */
+  giveUp(name: string, error: WireError): void {
+    const peer = this.#peers.get(name);
+    if (peer === undefined) return;
+    peer.state = "failed";
+    this.#givenUp.set(name, error);
+  }
+
+  /** Those who are given up, and why. */
+  get givenUp(): ReadonlyMap<string, WireError> {
+    return this.#givenUp;
+  }
+
   bytes(name: string, bytes: number): void {
     const peer = this.#peers.get(name);
     if (peer !== undefined) peer.bytes = bytes;
   }
 
   #seen(peer: Peer, now: number): boolean {
-    const returned = peer.state === "silent";
+    const returned = this.#givenUp.delete(peer.name) || peer.state === "silent";
     if (returned || peer.state === "absent") peer.state = "working";
     peer.seen_at = now;
     return returned;
@@ -60,7 +77,8 @@ export class Peers {
   round(round: number): void {
     this.#round = round;
     for (const peer of this.#peers.values()) {
-      if (peer.state !== "silent" && peer.state !== "absent") peer.state = "working";
+      const lives = peer.state !== "silent" && peer.state !== "absent" && !this.#givenUp.has(peer.name);
+      if (lives) peer.state = "working";
       Object.assign(peer, { doing: "", done: 0, total: 0, bytes: 0 }); // E2
     }
   }
@@ -70,6 +88,7 @@ export class Peers {
     const lost: string[] = [];
     for (const peer of this.#peers.values()) {
       if (peer.seen_at === null || peer.state === "silent" || now - peer.seen_at < SILENT_MS) continue;
+      if (this.#givenUp.has(peer.name)) continue; // E3
       peer.state = "silent";
       lost.push(peer.name);
     }

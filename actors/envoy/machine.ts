@@ -54,7 +54,7 @@ export const envoyMachine = setup({
     /** watches this envoy's assignments; sends assignments.changed */
     assignments: callbackPort<EnvoyInput>("assignments"),
     collaborator: childMachine,
-    /** tells an experiment's Aggregator that its collaborator cannot run here */
+    /** tells an experiment's Aggregator that its collaborator cannot run here, for as long as it is assigned */
     reportFailure: promisePort<void, { experiment: string; error: WireError }>("reportFailure"),
   },
   actions: {
@@ -81,7 +81,7 @@ export const envoyMachine = setup({
       if (p.output.state !== "failed" || context.running[experiment] === undefined) return;
       enqueue.assign({ running: { ...context.running, [experiment]: "failed" as const } });
       enqueue.spawnChild("reportFailure", {
-        id: `reportFailure.${experiment}`,
+        id: reportId(experiment),
         input: { experiment, error: p.output.error },
       });
     }),

@@ -1,6 +1,5 @@
 /** The Envoy's process: one shard, for as long as its owner lets it run. */
 import { type EventObject, fromCallback, fromPromise } from "xstate";
-import type { FlError } from "../../src/errors.ts";
 import { asFlError, fromWire } from "../../src/errors.ts";
 import { host } from "../../src/host.ts";
 import type { DeviceReport, Heartbeat, Registered } from "../../src/wire/messages.ts";
@@ -9,9 +8,9 @@ import { childMachine } from "../child/machine.ts";
 import { Nursery } from "../child/nursery.ts";
 import { resolveMonitor } from "../device-monitor/resolve.ts";
 import { runRole } from "../entrypoint.ts";
-import { insist } from "../insist.ts";
 import { envoyConfig } from "./config.ts";
 import { type EnvoyEvent, type EnvoyInput, envoyMachine, type RunningState } from "./machine.ts";
+import { reportFailure } from "./report.ts";
 import { resolveShard } from "./shard.ts";
 
 const REQUEST_MS = 5_000;
@@ -64,17 +63,6 @@ runRole(envoyConfig, "envoy", async ({ config, wire, ports, stop, ready }) => {
     };
   };
 
-  const reportFailure = async (experiment: string, error: FlError, signal: AbortSignal): Promise<void> => {
-    log.error({ experiment, code: error.code, err: error }, "collaborator failed");
-    const payload = { error: error.toJSON() };
-    const options = { timeoutMs: REQUEST_MS, signal };
-    // The Aggregator may be away for a moment, or for good: then the assignment goes too, and with it this actor.
-    await insist(signal, async () => {
-      const { ok } = await wire.request(subjects.envoyFailed, { envoy, exp: experiment }, payload, options);
-      return ok ? true : undefined;
-    }).catch((e) => log.warn({ experiment, err: e }, "failure not reported"));
-  };
-
   const machine = envoyMachine.provide({
     actors: {
       register: fromPromise<Registered, EnvoyInput>(({ signal }) => register(signal)),
@@ -103,7 +91,7 @@ runRole(envoyConfig, "envoy", async ({ config, wire, ports, stop, ready }) => {
       }),
       collaborator: childMachine.provide({ actors: { run: nursery.run } }),
       reportFailure: fromPromise(({ input: { experiment, error }, signal }) =>
-        reportFailure(experiment, fromWire(error), signal),
+        reportFailure({ wire, envoy, experiment, error: fromWire(error) }, signal),
       ),
     },
   });

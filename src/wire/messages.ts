@@ -312,7 +312,7 @@ export const assignmentRecord = z.object({
 });
 export type AssignmentRecord = z.infer<typeof assignmentRecord>;
 
-/** An envoy could not run an experiment's collaborator. */
+/** An envoy cannot run an experiment's collaborator. */
 export const envoyFailed = z.object({ error: wireError });
 export type EnvoyFailed = z.infer<typeof envoyFailed>;
 

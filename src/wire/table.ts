@@ -124,7 +124,7 @@ export const subjects = {
   envoyFailed: request("fl.v1.{fed}.envoy.{envoy}.exp.{exp}.failed", m.envoyFailed, m.acknowledged, {
     from: envoy,
     to: "aggregator",
-    doc: "An envoy could not run an experiment's collaborator.",
+    doc: "An envoy cannot run an experiment's collaborator. Repeated every few seconds for as long as it is so.",
   }),
   metric: stream("fl.v1.{fed}.exp.{exp}.metric.{origin}", m.metric, {
     from: ["collaborator", "origin"],

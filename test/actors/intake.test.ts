@@ -34,19 +34,24 @@ function scene(verdict: Verdict = { verdict: "accepted" }, round: number | null 
       return verdict;
     },
   };
-  const record = { round: round ?? 0, epoch: 1, state: "open", deadline_at: null } as RoundRecord;
+  let open = round;
+  const record = () => ({ round: open, epoch: 1, state: "open", deadline_at: null }) as RoundRecord;
   const end = intake({
     ...{ wire: new Wire(ports, FED), exp: "e", bench: bench as unknown as Workbench, peers },
     input: { experiment: "e", rounds: 3, quorum: 2, collaborators: ["a", "b"], rates: true },
     sendBack: (event) => sent.push(event),
-    open: () => (round === null ? undefined : record),
+    open: () => (open === null ? undefined : record()),
   });
   const wire = world.wire("a");
   const place = { exp: "e", collaborator: "a" };
   const told: Progress[] = [];
   world.wire("reader").on(subjects.progress, { exp: "e" }, (_, p) => told.push(p));
   const stateOf = (name: string): string => peers.list().find((p) => p.name === name)!.state;
-  return { world, clock, ports, sent, offered, wire, place, told, stateOf, end };
+  const enter = (next: number): void => {
+    open = next;
+    peers.round(next);
+  };
+  return { world, clock, ports, sent, offered, wire, place, peers, told, stateOf, enter, end };
 }
 
 test("an accepted offer is answered, told to the machine and shown", async (t) => {
@@ -107,6 +112,45 @@ test("a failure is acknowledged and told, from the collaborator or from its envo
     { type: "collaborator.failed", collaborator: "a", round: 1, error },
     { type: "collaborator.failed", collaborator: "b", round: 2, error },
   ]);
+});
+
+test("a site that its envoy gives up before a round is open is out of the first one, be it round 0 (I3)", async (t) => {
+  const s = scene(undefined, null);
+  const error = new FlError("FL_SHARD_FAILED").toJSON();
+  t.deepEqual(await s.wire.request(subjects.envoyFailed, { envoy: "b", exp: "e" }, { error }, REQUEST), { ok: true });
+  s.clock.advance(1_000);
+  t.deepEqual(s.sent, []);
+  s.enter(0);
+  s.clock.advance(1_000);
+  t.deepEqual(s.sent, [{ type: "collaborator.failed", collaborator: "b", round: 0, error }]);
+});
+
+test("a site that its envoy has given up is out of every round until it lives again, however often that is said (I3)", async (t) => {
+  const s = scene();
+  const alive = { round: 2, doing: "train", done: 1, total: 9 };
+  const error = new FlError("FL_PROCESS_CRASHED").toJSON();
+  const lost = (round: number) => ({ type: "collaborator.failed" as const, collaborator: "a", round, error });
+  const said = (): AggregatorEvent[] => s.sent.splice(0);
+  const report = () => s.wire.request(subjects.envoyFailed, { envoy: "a", exp: "e" }, { error }, REQUEST);
+  s.wire.publish(subjects.alive, s.place, alive);
+  await report();
+  for (let i = 0; i < 3; i++) {
+    s.clock.advance(SILENT_MS);
+    await report();
+  }
+  // the machine tells a failure that it knows from a new one
+  t.deepEqual(new Set(said().map((e) => e.type)), new Set(["collaborator.failed"]), "neither lost nor returned");
+  s.enter(3);
+  t.is(s.stateOf("a"), "failed");
+  s.clock.advance(SILENT_MS);
+  t.deepEqual(said(), [lost(3)]);
+  s.wire.publish(subjects.alive, s.place, alive);
+  await s.wire.ports.bus.flush();
+  t.deepEqual(said(), [{ type: "collaborator.returned", collaborator: "a" }]);
+  s.enter(4);
+  s.clock.advance(250);
+  t.deepEqual(said(), []);
+  t.is(s.stateOf("a"), "working");
 });
 
 test("an aggregation that has lost its updates is told; the offer is to come again", async (t) => {

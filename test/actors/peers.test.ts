@@ -1,5 +1,6 @@
 import test from "ava";
 import { Peers, SILENT_MS } from "../../actors/aggregator/peers.ts";
+import { FlError } from "../../src/errors.ts";
 import type { Alive } from "../../src/wire/messages.ts";
 
 const alive: Alive = { round: 1, doing: "train", done: 3, total: 9 };
@@ -93,4 +94,34 @@ test("what is told of an earlier round is a sign of life, not progress in this o
   t.like(peers.list()[0], { doing: "", done: 0, total: 0, seen_at: 2 });
   peers.alive("a", { ...alive, round: 2 }, 3);
   t.like(peers.list()[0], { doing: "train", done: 3, total: 9 });
+});
+
+test("who its envoy has given up is failed in every round, not silent, until it lives again (E3)", (t) => {
+  const error = new FlError("FL_SHARD_FAILED").toJSON();
+  const peers = new Peers(["a", "b"]);
+  peers.alive("a", alive, 1);
+  for (const name of ["a", "b", "x"]) peers.giveUp(name, error);
+  t.deepEqual(
+    [...peers.givenUp],
+    [
+      ["a", error],
+      ["b", error],
+    ],
+  );
+  t.deepEqual(peers.lost(1 + 9 * SILENT_MS), []);
+  peers.round(2);
+  t.deepEqual(
+    peers.list().map((p) => [p.state, p.seen_at]),
+    [
+      ["failed", 1],
+      ["failed", null],
+    ],
+  );
+  t.true(peers.alive("a", alive, 2), "a return");
+  t.true(peers.set("b", "offering", 2));
+  t.deepEqual(
+    peers.list().map((p) => p.state),
+    ["working", "offering"],
+  );
+  t.is(peers.givenUp.size, 0);
 });
