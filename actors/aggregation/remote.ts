@@ -54,7 +54,8 @@ type Session = {
   lost: FlError | undefined;
 };
 
-type Heard = () => void;
+/** The actor lives; `working`: its answer is still to come. */
+type Heard = (what: "bytes" | "working") => void;
 
 export class RemoteAggregation implements Aggregation {
   readonly #wire: Wire;
@@ -66,6 +67,8 @@ export class RemoteAggregation implements Aggregation {
   /** the session that left `#state`, if an actor may still rest there */
   #after: string | null = null;
   #state: Uint8Array | undefined;
+  /** calls that the first answer did not end */
+  readonly #waiting = new Set<object>();
   /** there exactly when the actor's rule has a state */
   save?: () => Uint8Array;
 
@@ -74,6 +77,10 @@ export class RemoteAggregation implements Aggregation {
     this.#place = { exp, name };
     setMaxListeners(0, this.#ends.signal); // one for each request under way
     this.#options = options;
+  }
+
+  get waitingFor(): string | null {
+    return this.#waiting.size > 0 ? `nats:${this.#place.name}` : null;
   }
 
   restore(bytes: Uint8Array): void {
@@ -173,7 +180,7 @@ export class RemoteAggregation implements Aggregation {
         return this.#wire.request(subjects.aggregationGive, this.#place, pull, { timeoutMs: STALL_MS, signal });
       },
       into,
-      onBytes: heard,
+      onBytes: () => heard("bytes"),
       signal: this.#ends.signal,
     });
   }
@@ -189,7 +196,7 @@ export class RemoteAggregation implements Aggregation {
       const reply = await this.#wire.request(subject, this.#place as Omit<Filling<S>, "fed">, payload, options);
       if (reply.error !== undefined) throw fromWire(reply.error as WireError);
       if (reply.outcome === "done") return reply;
-      heard();
+      heard("working");
     }
   }
 
@@ -199,14 +206,29 @@ export class RemoteAggregation implements Aggregation {
     patience: "awhile" | "forever",
     attempt: (heard: Heard) => Promise<T>,
   ): Promise<T> {
+    const call = {};
+    try {
+      return await this.#repeat(session, patience, attempt, () => this.#waiting.add(call));
+    } finally {
+      this.#waiting.delete(call);
+    }
+  }
+
+  async #repeat<T>(
+    session: Session,
+    patience: "awhile" | "forever",
+    attempt: (heard: Heard) => Promise<T>,
+    waits: () => void,
+  ): Promise<T> {
     const { clock, log } = this.#wire.ports;
     const { name } = this.#place;
     let heardAt = clock.now();
     let failures = 0;
     for (let wait = RETRY_MS; ; wait = Math.min(2 * wait, MOST_RETRY_MS)) {
       try {
-        return await attempt(() => {
+        return await attempt((what) => {
           heardAt = clock.now();
+          if (what === "working") waits();
         });
       } catch (e) {
         this.#ends.signal.throwIfAborted();
@@ -215,6 +237,7 @@ export class RemoteAggregation implements Aggregation {
         const gone = patience === "awhile" && silentMs >= (error.code === "FL_NO_RESPONDER" ? LOST_MS : SILENT_MS);
         if (error.code === "FL_PART_LOST" || (error.retryable && gone)) throw this.#lose(session, error, silentMs);
         if (!error.retryable) throw error;
+        waits();
         if (failures++ === 0) log.warn({ aggregation: name, code: error.code }, "waiting for the aggregation actor");
       }
       await this.#pause(wait);

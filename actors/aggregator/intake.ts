@@ -109,10 +109,15 @@ export function intake({ wire, exp, bench, peers, input, sendBack, open }: Intak
   ];
 
   let told: number | undefined;
+  let awaited: string | null = null;
   let said = "";
   const tell = (): void => {
     cancel = clock.after(PROGRESS_MS, tell);
     for (const collaborator of peers.lost(clock.now())) sendBack({ type: "collaborator.lost", collaborator });
+    if (bench.waitingFor !== awaited) {
+      awaited = bench.waitingFor;
+      sendBack({ type: "aggregation.awaited", part: awaited });
+    }
     const round = open();
     if (round === undefined) return;
     if (round.round !== told) {
@@ -126,6 +131,7 @@ export function intake({ wire, exp, bench, peers, input, sendBack, open }: Intak
       state: round.state,
       quorum: input.quorum,
       deadline_at: round.deadline_at,
+      waiting_for: awaited,
       peers: peers.list(),
     };
     const now = JSON.stringify(progress);

@@ -15,6 +15,8 @@
  * A5 An aggregation actor that lost its round's updates ends this process, not the experiment: the next one is offered them
  *    again.
  * A6 A failure is announced once in its round, however often it is said.
+ * A7 An aggregation actor that is waited for holds back neither the round nor its deadline. If the deadline passes without a
+ *    quorum meanwhile, that actor is the cause.
  */
 import { assign, emit, setup } from "xstate";
 import { asFlError, fromWire, type WireError } from "../../src/errors.ts";
@@ -49,6 +51,8 @@ type Context = AggregatorInput &
     checkpoint: Checkpoint;
     /** how long the deadline is away from when the round was opened, or null */
     deadlineMs: number | null;
+    /** the aggregation actor that is waited for, or null */
+    awaited: string | null;
     /** how it ends if neither with an outcome nor with a failure */
     ended: "cancelled" | "left";
     outcome: Outcome | null;
@@ -66,6 +70,8 @@ export type AggregatorEvent =
   | { type: "collaborator.lost"; collaborator: string }
   | { type: "collaborator.returned"; collaborator: string }
   | { type: "aggregation.lost"; error: WireError }
+  /** the part that keeps the round waiting, as the plan names it; null: none does any more */
+  | { type: "aggregation.awaited"; part: string | null }
   | { type: "cancel" }
   | { type: "leave" };
 
@@ -158,6 +164,7 @@ export const aggregatorMachine = setup({
     }),
     failWith: assign({ failure: ({ context }, p: { error: unknown }) => failureOf(context, p.error) }),
     failForQuorum: assign({ failure: ({ context }) => tally.quorumFailure(context) }),
+    failAtDeadline: assign({ failure: ({ context }) => tally.deadlineFailure(context, context.awaited) }), // A7
     announce: emit(({ context }, p: Pick<Announcement, "type" | "detail">) => {
       return { ...p, round: context.checkpoint.round };
     }),
@@ -181,6 +188,7 @@ export const aggregatorMachine = setup({
     accepted: [],
     failed: [],
     deadlineMs: null,
+    awaited: null,
     ended: "left",
     outcome: null,
     failure: null,
@@ -197,6 +205,7 @@ export const aggregatorMachine = setup({
           target: "failing",
           actions: { type: "failWith", params: ({ event }) => ({ error: fromWire(event.error) }) },
         }, // A5
+        "aggregation.awaited": { actions: assign({ awaited: ({ event }) => event.part }) },
         "collaborator.lost": { actions: passOn },
         "collaborator.returned": { actions: passOn },
         "update.refused": { actions: passOn },
@@ -245,7 +254,7 @@ export const aggregatorMachine = setup({
           after: {
             deadline: [
               { guard: "quorumIsIn", target: "closing" },
-              { guard: "hasDeadline", target: "#aggregator.failing", actions: "failForQuorum" },
+              { guard: "hasDeadline", target: "#aggregator.failing", actions: "failAtDeadline" },
               { target: "collecting", reenter: true },
             ],
           },

@@ -61,7 +61,18 @@ export function quorumFailure(t: Tally): Failure {
   const { round } = t.checkpoint;
   const cause = t.failed.find((f) => t.expected.includes(f.collaborator));
   if (cause !== undefined) return { role: "collaborator", name: cause.collaborator, round, error: cause.error }; // T2
+  return tooFew(t);
+}
+
+/** The same at the deadline. If the part that takes updates in is still waited for, that is the cause, whoever else has failed. */
+export function deadlineFailure(t: Tally, awaited: string | null): Failure {
+  if (awaited === null) return quorumFailure(t);
+  const reason = `the aggregation ${awaited} is still waited for, and without it no update is taken in`;
+  return tooFew(t, { part: awaited, reason });
+}
+
+function tooFew(t: Tally, why: Record<string, unknown> = {}): Failure {
   const missing = t.expected.filter((c) => !t.accepted.includes(c));
-  const error = new FlError("FL_NO_QUORUM", { accepted: t.accepted.length, quorum: t.quorum, missing });
-  return { role: "aggregator", name: t.experiment, round, error: error.toJSON() };
+  const error = new FlError("FL_NO_QUORUM", { accepted: t.accepted.length, quorum: t.quorum, missing, ...why });
+  return { role: "aggregator", name: t.experiment, round: t.checkpoint.round, error: error.toJSON() };
 }

@@ -71,6 +71,11 @@ export class Workbench {
     return this.#global;
   }
 
+  /** The aggregation, while it keeps the round waiting. */
+  get waitingFor(): string | null {
+    return this.#aggregation.waitingFor ?? null;
+  }
+
   /** The model that the next round starts from, and the layout it comes with. */
   load(layout: Layout, values: Float32Array): void {
     this.#shape(layout);

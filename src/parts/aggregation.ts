@@ -44,6 +44,8 @@ export type Aggregation = {
   save?(): Uint8Array;
   restore?(bytes: Uint8Array): void;
   dispose?(): void | Promise<void>;
+  /** Of one that works elsewhere: who is waited for just now, as the plan names it; null if nobody is. For people to see. */
+  readonly waitingFor?: string | null;
 };
 
 export type AggregationPart = {

@@ -130,6 +130,8 @@ export const glossary: Readonly<Record<string, string>> = {
   value: "The value.",
   values: "By name.",
   verdict: "See [a round](#a-round).",
+  waiting_for:
+    "The part elsewhere that the round waits for, as the plan names it (`nats:<name>`); null if it waits for collaborators only.",
   weight: "What the update counts in the average: samples trained on, or 1.",
   weight_bound: "No update weighs more.",
   which: "Which of its models.",

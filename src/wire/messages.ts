@@ -202,6 +202,8 @@ export const progress = z.object({
   state: z.string(),
   quorum: count,
   deadline_at: time.nullable(),
+  /** a part elsewhere that does not answer, or is long at work: `nats:<name>`, as the plan names it */
+  waiting_for: z.string().nullable(),
   peers: z.array(
     z.object({
       name,

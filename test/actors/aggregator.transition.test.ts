@@ -141,6 +141,30 @@ test("deadline: a failed collaborator's own cause is the failure's, not only the
   t.like(invoked(at.actions).abandon, { failure: { role: "collaborator", name: "b", error: error("b") } });
 });
 
+test("deadline: an aggregation actor that is still waited for is the cause, by name (A7)", (t) => {
+  const awaited = (part: string | null) => ({ type: "aggregation.awaited", part });
+  const cause = (...events: Sent[]) => {
+    const { failure } = invoked(run(machine, input, ...collecting, ...events).actions).abandon as { failure: Failure };
+    return failure;
+  };
+  const failure = cause(awaited("nats:rule"), accepted("a"), lost("b"), deadline);
+  t.like(failure, {
+    ...{ role: "aggregator", name: "e", round: 1 },
+    error: { code: "FL_NO_QUORUM", detail: { part: "nats:rule", accepted: 1, quorum: 2, missing: ["b", "c"] } },
+  });
+  t.regex(failure.error.message, /nats:rule/);
+  t.is(cause(awaited("nats:rule"), awaited(null), deadline).error.detail.part, undefined, "it has come");
+  t.is(cause(awaited("nats:rule"), lost("a"), lost("b")).name, "a", "the deadline had no part in it");
+  const enough = [awaited("nats:rule"), accepted("a"), accepted("b"), deadline];
+  t.deepEqual(value(...collecting, ...enough), active("closing"));
+  const early = run(machine, input, awaited("nats:rule"), ...collecting, deadline);
+  t.like(
+    invoked(early.actions).abandon,
+    { failure: { error: { detail: { part: "nats:rule" } } } },
+    "heard before the round",
+  );
+});
+
 // --- A4: failed and silent collaborators --------------------------------------------------------------------------------
 
 test("a collaborator that failed is not waited for, in this round only (A4)", (t) => {
@@ -361,6 +385,7 @@ const events: Sent[] = [
   failed("openRound", new FlError("FL_FENCED")),
   failed("closeRound", new FlError("FL_TIMEOUT")),
   { type: "aggregation.lost", error: new FlError("FL_PART_LOST").toJSON() },
+  { type: "aggregation.awaited", part: "nats:rule" },
   { type: "cancel" },
   { type: "leave" },
 ];
@@ -384,10 +409,10 @@ test("on every path the invariants of a round hold, and every state is reached",
     },
     serializeState: (s: { value: unknown; context: Record<string, unknown> }) => {
       // all that guards read; who came in which order is not among it
-      const { checkpoint: at, expected, deadlineMs, ended, outcome: o } = s.context;
+      const { checkpoint: at, expected, deadlineMs, awaited, ended, outcome: o } = s.context;
       const { accepted: a, failed: f, failure: w } = s.context as unknown as Context;
       const out = [...f.map((one) => one.collaborator)].sort();
-      return JSON.stringify([s.value, at, expected, [...a].sort(), out, deadlineMs, ended, o, w?.error.code]);
+      return JSON.stringify([s.value, at, expected, [...a].sort(), out, deadlineMs, awaited, ended, o, w?.error.code]);
     },
   } as never) as unknown as {
     state: ReturnType<typeof run<typeof machine>>["snapshot"];

@@ -29,6 +29,7 @@ function scene(verdict: Verdict = { verdict: "accepted" }, round: number | null 
   const offered: string[] = [];
   const peers = new Peers(["a", "b"]);
   const bench = {
+    waitingFor: null as string | null,
     offer: async (collaborator: string) => {
       offered.push(collaborator);
       return verdict;
@@ -51,7 +52,7 @@ function scene(verdict: Verdict = { verdict: "accepted" }, round: number | null 
     open = next;
     peers.round(next);
   };
-  return { world, clock, ports, sent, offered, wire, place, peers, told, stateOf, enter, end };
+  return { world, clock, ports, sent, offered, wire, place, peers, told, stateOf, enter, bench, end };
 }
 
 test("an accepted offer is answered, told to the machine and shown", async (t) => {
@@ -183,7 +184,13 @@ test("progress is published a few times a second while something changes, in JSO
   s.clock.advance(1_000);
   await s.wire.ports.bus.flush();
   t.is(s.told.length, 1, "nothing has changed since the first");
-  t.like(s.told[0], { round: 2, rounds: 3, quorum: 2, peers: [{ name: "a", state: "absent" }, { name: "b" }] });
+  t.like(s.told[0], {
+    round: 2,
+    rounds: 3,
+    quorum: 2,
+    waiting_for: null,
+    peers: [{ name: "a", state: "absent" }, { name: "b" }],
+  });
   t.deepEqual(decode(schema, encode(s.told[0]), "msgpack", "progress"), s.told[0]!);
   await s.wire.request(subjects.offer, s.place, offer, REQUEST);
   s.clock.advance(250);
@@ -193,6 +200,18 @@ test("progress is published a few times a second while something changes, in JSO
   s.end();
   t.is(s.clock.waiting, 0);
   await t.throwsAsync(s.wire.request(subjects.offer, s.place, offer, REQUEST), { code: "FL_NO_RESPONDER" });
+});
+
+test("an aggregation that keeps the round waiting is told and shown, and so is its end", async (t) => {
+  const s = scene();
+  for (const part of ["nats:rule", null]) {
+    s.bench.waitingFor = part;
+    s.clock.advance(1_000);
+    t.deepEqual(s.sent.splice(0), [{ type: "aggregation.awaited", part }]);
+    await s.wire.ports.bus.flush();
+    t.is(s.told.at(-1)?.waiting_for, part);
+  }
+  t.is(s.told.length, 2);
 });
 
 test("between rounds there is no progress to tell, and a malformed offer fails nobody", async (t) => {

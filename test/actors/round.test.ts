@@ -1,14 +1,12 @@
 import test from "ava";
 import { waitFor } from "xstate";
 import { fedavg } from "../../actors/aggregation/fedavg.ts";
-import { reportFailure } from "../../actors/envoy/report.ts";
-import { systemClock } from "../../src/clock.ts";
 import { FlError } from "../../src/errors.ts";
 import type { Aggregation } from "../../src/parts/aggregation.ts";
-import type { Clock } from "../../src/ports.ts";
 import { CHUNK_BYTES } from "../../src/tensor/frame.ts";
 import { bytesOf } from "../../src/transfer/model-stream.ts";
 import { subjects } from "../../src/wire/table.ts";
+import { hurried } from "../support/clock.ts";
 import { EXP, expected, experiment, fakeTrainer, gate, type Hook } from "../support/experiment.ts";
 import { quiet } from "../support/ports.ts";
 
@@ -25,12 +23,6 @@ function shuffle(seed: number): Hook {
     for (let turns = state % 40; turns > 0; turns--) await new Promise((resolve) => setImmediate(resolve));
   };
 }
-
-/** The system's clock, whose timers come earlier. */
-const hurried = (times: number): Clock => ({
-  ...systemClock,
-  after: (ms, call) => systemClock.after(ms / times, call),
-});
 
 for (const [what, length] of [
   ["in its offer", 8],
@@ -309,39 +301,6 @@ test("a collaborator whose task fails is left out of that round only, and said s
     round: 2,
     detail: { collaborator: "b", error: { code: "FL_TASK_FAILED", detail: { reason: "no" } } },
   });
-});
-
-test("a restarted Aggregator is told again which sites cannot take part, and waits for them in no round (I3, F1)", async (t) => {
-  const clock = hurried(20);
-  const e = experiment(t, { plan: { quorum: 2, rounds: 2 }, clock });
-  const [held, reached] = [gate(), gate()];
-  const hold: Hook = ({ task, round }) => {
-    if (task !== "train" || round !== 1) return;
-    reached.open();
-    return held.opened;
-  };
-  const first = await e.aggregator();
-  await Promise.all(["a", "b"].map((n) => e.collaborator(n, fakeTrainer(8, hold))));
-  const stop = new AbortController();
-  t.teardown(() => stop.abort());
-  const error = new FlError("FL_SHARD_FAILED", { reason: "disk on fire" });
-  const reporting = reportFailure({ wire: e.reader, envoy: "c", experiment: EXP, error }, stop.signal);
-  await reached.opened;
-  await waitFor(first.actor, ({ context }) => context.checkpoint.round === 1 && context.failed.length === 1);
-  await first.kill();
-  const second = await e.aggregator();
-  await waitFor(second.actor, ({ context }) => context.checkpoint.round === 1 && context.failed.length === 1);
-  held.open();
-  t.like(await second.done, { state: "finished", outcome: { rounds: 2 } });
-  stop.abort();
-  await reporting;
-  const told = (await e.events()).filter((v) => v.type.startsWith("collaborator."));
-  const rounds = told.map((v) => `${v.type} ${v.round} ${v.detail.collaborator}`).filter((v) => !v.includes(" 0 "));
-  t.deepEqual(
-    rounds,
-    [1, 2, 3].map((r) => `collaborator.failed ${r} c`),
-    "once a round, also in the interrupted one",
-  );
 });
 
 test("where every update is needed, a task that fails ends the experiment with its own cause, for everyone", async (t) => {

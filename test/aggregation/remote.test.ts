@@ -194,8 +194,10 @@ test("begin waits for an actor that is started later, and says so once (RE4)", a
     clock.advance(100);
     if (i % 50 === 0) await quiet();
   }
+  t.is(rule.waitingFor, "nats:rule");
   actor(t, world, fedavg);
   await hurry(clock, begun);
+  t.is(rule.waitingFor, null);
   await hurry(clock, Promise.resolve(rule.accept(update(2))));
   t.is(await hurry(clock, finished(rule)), 2);
   t.deepEqual(
@@ -204,12 +206,46 @@ test("begin waits for an actor that is started later, and says so once (RE4)", a
   );
 });
 
+test("an actor that is long at work is waited for, too, until it is done", async (t) => {
+  const clock = manualClock();
+  const world = testWorld({ clock });
+  let letGo = (): void => {};
+  const inner = fedavg.create();
+  const slow = defineAggregation({
+    name: "slow",
+    create: () => ({
+      begin: (r) => inner.begin(r),
+      accept: async (u) => {
+        await new Promise<void>((resolve) => {
+          letGo = resolve;
+        });
+        await inner.accept(u);
+      },
+      finish: (out) => inner.finish(out),
+    }),
+  });
+  actor(t, world, slow);
+  const rule = remoteOn(world.wire("agg"));
+  await hurry(clock, rule.begin(roundOf(1)));
+  const taken = rule.accept(update(2));
+  for (let i = 0; i < 30; i++) {
+    await quiet();
+    clock.advance(100);
+  }
+  t.is(rule.waitingFor, "nats:rule");
+  letGo();
+  await hurry(clock, taken);
+  t.is(rule.waitingFor, null);
+});
+
 test("dispose ends every wait (RE4)", async (t) => {
   const rule = remoteOn(testWorld().wire("agg"));
   const begun = rule.begin(roundOf(1));
   await quiet();
+  t.is(rule.waitingFor, "nats:rule");
   rule.dispose();
   await fails(t, begun, "FL_CLOSED");
+  t.is(rule.waitingFor, null);
 });
 
 test("a second Aggregator's round takes the place of the first one's (RE2)", async (t) => {

@@ -1,4 +1,5 @@
-/** A clock that stands still until a test moves it. */
+/** A clock that stands still until a test moves it, and one that hurries by itself. */
+import { systemClock } from "../../src/clock.ts";
 import type { Clock } from "../../src/ports.ts";
 
 export type ManualClock = Clock & {
@@ -37,3 +38,9 @@ export function manualClock(start = 1_700_000_000_000): ManualClock {
     },
   };
 }
+
+/** The system's clock, whose timers come earlier. */
+export const hurried = (times: number): Clock => ({
+  ...systemClock,
+  after: (ms, call) => systemClock.after(ms / times, call),
+});

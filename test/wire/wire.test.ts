@@ -285,7 +285,16 @@ test("what roles say on open subjects is JSON, for whoever reads along; between 
   const seen: string[] = [];
   const reader = world.ports("reader").bus;
   reader.subscribe("fl.v1.test.exp.>", ({ contentType, data }) => seen.push(`${contentType} ${data[0] === 0x7b}`));
-  const progress = { round: 1, rounds: 2, epoch: 1, state: "open", quorum: 1, deadline_at: null, peers: [] };
+  const progress = {
+    round: 1,
+    rounds: 2,
+    epoch: 1,
+    state: "open",
+    quorum: 1,
+    deadline_at: null,
+    waiting_for: null,
+    peers: [],
+  };
   wire.publish(subjects.progress, { exp: "e" }, progress);
   wire.publish(subjects.alive, { exp: "e", collaborator: "a" }, { round: 1, doing: "", done: 0, total: 0 });
   const metric = { round: 1, origin: "a", task: "train", metric: "loss", value: 0.5, at: 1 };
