@@ -9,6 +9,8 @@
  * B3 After `close` began, no update of that round is taken in: it is answered `late`.
  * B4 A slot is free again when its transfer ends, however it ends.
  * B5 The aggregation gets ready for a round while its collaborators work: bytes may come before it is, updates go in after.
+ * B6 Of one collaborator's offers the newest waits for the verdict; an older one is answered `again`, as its sender has ceased
+ *    to wait. So a round that waits for its aggregation holds no more of them than collaborators.
  */
 import { asFlError, FlError } from "../../src/errors.ts";
 import type { Aggregation } from "../../src/parts/aggregation.ts";
@@ -39,6 +41,8 @@ type Round = {
   expected: ReadonlySet<string>;
   readonly contributions: Map<string, Contribution>;
   readonly open: Map<string, Promise<Verdict>>;
+  /** answers the newest offer of each that is on its way in (B6) */
+  readonly asked: Map<string, (verdict: Verdict) => void>;
   readonly closing: AbortController;
   /** the aggregation is ready for updates (B5) */
   readonly begun: Promise<void>;
@@ -106,6 +110,7 @@ export class Workbench {
       expected,
       contributions: new Map(),
       open: new Map(),
+      asked: new Map(),
       closing: new AbortController(),
       begun: this.#begin(number, trains, expected.size),
       ready: false,
@@ -128,8 +133,9 @@ export class Workbench {
     if (offer.round < round.number || round.closing.signal.aborted) return { verdict: "late" };
     if (!round.expected.has(collaborator)) return { verdict: "refused", error: notAsked(round, collaborator).toJSON() };
     if (round.contributions.has(collaborator)) return { verdict: "duplicate" };
-    const running = round.open.get(collaborator);
-    if (running !== undefined) return running; // asked again while its chunks are on the way
+    round.asked.get(collaborator)?.({ verdict: "again" }); // B6
+    const answer = new Promise<Verdict>((resolve) => round.asked.set(collaborator, resolve));
+    if (round.open.has(collaborator)) return answer; // asked again while its chunks are on the way
     const taking = this.#take(round, collaborator, offer).catch((e): Verdict => {
       if (round.closing.signal.aborted) return { verdict: "late" };
       const error = asFlError(e);
@@ -140,11 +146,12 @@ export class Workbench {
       return { verdict: again ? "again" : "refused", error: error.toJSON() };
     });
     round.open.set(collaborator, taking);
-    try {
-      return await taking;
-    } finally {
+    taking.then((verdict) => {
       round.open.delete(collaborator);
-    }
+      round.asked.get(collaborator)?.(verdict);
+      round.asked.delete(collaborator);
+    });
+    return answer;
   }
 
   async #take(round: Round, collaborator: string, offer: Offer): Promise<Verdict> {

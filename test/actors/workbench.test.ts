@@ -196,7 +196,7 @@ test("a chunk that comes after its transfer broke off does not reach whoever has
   t.deepEqual(seen, [7]);
 });
 
-test("an offer that is made again while its chunks are on the way shares the transfer and its verdict", async (t) => {
+test("an offer that is made again while its chunks are on the way shares the transfer and gets its verdict (B6)", async (t) => {
   const s = senders({ a: vector(large, 2) });
   const { bench } = await opened({ layout: large, pull: s.pull });
   const first = bench.offer("a", pulled(large));
@@ -205,8 +205,40 @@ test("an offer that is made again while its chunks are on the way shares the tra
   await quiet();
   t.is(s.held.length, 3, "three chunks, each asked for once");
   await s.finish("a");
-  t.deepEqual(await Promise.all([first, again]), [{ verdict: "accepted" }, { verdict: "accepted" }]);
+  t.deepEqual(await Promise.all([first, again]), [{ verdict: "again" }, { verdict: "accepted" }]);
+  t.is((await bench.offer("a", pulled(large))).verdict, "duplicate");
   t.is((await bench.close()).contributions.length, 1);
+});
+
+test("while the aggregation is waited for, one offer of each collaborator waits, however often it is made (B5, B6)", async (t) => {
+  const real = fedavg.create();
+  let come = (): void => {};
+  const late: Aggregation = {
+    begin: async (r) => {
+      await new Promise<void>((resolve) => (come = resolve));
+      await real.begin(r);
+    },
+    accept: (u) => real.accept(u),
+    finish: (out) => real.finish(out),
+  };
+  const bench = new Workbench(late, noPull, () => {});
+  bench.load(small, vector(small, 0));
+  const open = bench.open(1, true, new Set(["a", "b"]));
+  const waiting = new Set<number>();
+  const offers = Array.from({ length: 20 }, (_, i) => {
+    waiting.add(i);
+    const offer = bench.offer(i % 2 ? "a" : "b", inline(1 + 2 * (i % 2)));
+    void offer.then(() => waiting.delete(i));
+    return offer;
+  });
+  await quiet();
+  t.deepEqual([...waiting], [18, 19], "the newest of each");
+  t.deepEqual(new Set(verdicts(await Promise.all(offers.slice(0, 18)))), new Set(["again"]));
+  come();
+  await open;
+  t.deepEqual(verdicts(await Promise.all(offers.slice(18))), ["accepted", "accepted"]);
+  await bench.close();
+  t.deepEqual([...bench.global], [2, 2, 2]);
 });
 
 test("closing turns away at once what is still on the way, and whoever waits for a slot (B3)", async (t) => {
