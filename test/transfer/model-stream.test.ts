@@ -265,3 +265,45 @@ test("a reference whose bytes are not those of its size is refused (D5)", async 
   const ref = { seq: 0, chunks: 0, bytes: 8, epoch: 1, round: 1, layout: layout.digest, data: new Uint8Array(4) };
   await t.throwsAsync(readModel(journal, ref), { instanceOf: FlError, code: "FL_FRAME_MALFORMED" });
 });
+
+test("a small model that comes while the one before is in use does not touch it, and is used without reading the record", async (t) => {
+  const { publish, feed, ports, counted } = await scene();
+  let subscribed = 0;
+  const subscribe = ports.bus.subscribe.bind(ports.bus);
+  ports.bus.subscribe = (...args) => {
+    subscribed++;
+    return subscribe(...args);
+  };
+  const two = layoutOfLength(CHUNK_BYTES / 4 + 11); // chunks; two buffers of it are kept
+  const values = (round: number): Float32Array => model(two.length, round);
+  feed.listen(two);
+  let ref = await publish(1, 1, values(1));
+  await ports.bus.flush();
+  for (const round of [1, 2, 3, 4]) {
+    const mine = await feed.fetch(ref, signal);
+    t.true(equal(mine, values(round)));
+    ref = await publish(round + 1, 1, values(round + 1)); // before the reader listens again
+    await ports.bus.flush();
+    t.true(equal(mine, values(round)), `the model of round ${round} is still in use`);
+    feed.listen(two);
+  }
+  t.is(counted.count.all, 0);
+  t.is(subscribed, 1);
+});
+
+test("a small model that was read from the record is not touched either by the next one, which comes live", async (t) => {
+  let lost = true;
+  const { publish, feed, ports, counted } = await scene((subject) => lost && /\.model\./.test(subject));
+  const two = layoutOfLength(CHUNK_BYTES / 4 + 11);
+  const values = (round: number): Float32Array => model(two.length, round);
+  feed.listen(two);
+  const missed = await publish(1, 1, values(1));
+  lost = false;
+  const mine = await feed.fetch(missed, signal);
+  t.is(counted.count.all, 2);
+  const next = await publish(2, 1, values(2));
+  await ports.bus.flush();
+  t.true(equal(mine, values(1)));
+  t.true(equal(await feed.fetch(next, signal), values(2)));
+  t.is(counted.count.all, 2);
+});
