@@ -47,9 +47,10 @@ runRole(envoyConfig, "envoy", async ({ config, wire, ports, stop, ready }) => {
       try {
         const payload: Heartbeat = { v: 1, report: await report(), running: running() };
         const options = { timeoutMs: REQUEST_MS, signal: ends.signal };
-        const { known, period_ms } = await wire.request(subjects.heartbeat, { envoy }, payload, options);
+        const { known, period_ms, error } = await wire.request(subjects.heartbeat, { envoy }, payload, options);
         period = period_ms;
-        if (!known) unknown();
+        if (error !== undefined) log.warn({ code: error.code, error }, "heartbeat refused");
+        else if (!known) unknown();
       } catch (e) {
         if (ends.signal.aborted) return;
         log.debug({ code: asFlError(e).code }, "heartbeat not answered"); // the Director is away: the next one will find it

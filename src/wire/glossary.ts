@@ -48,7 +48,7 @@ export const glossary: Readonly<Record<string, string>> = {
   gpus: "Graphics processors.",
   index: "Which chunk, from 0.",
   "deviceReport.gpus.index": "Which of them, from 0.",
-  known: "False: register again.",
+  known: "False: register again, unless there is an `error`.",
   last: "Its name in the `models` store.",
   layout: "SHA-256 that identifies names, dtypes and shapes (below).",
   load: "Fraction in use, 0 to 1.",

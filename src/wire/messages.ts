@@ -299,8 +299,12 @@ export const running = z.object({ experiment: name, state: z.enum(["starting", "
 export const heartbeat = z.object({ v: z.literal(1), report: deviceReport.nullable(), running: z.array(running) });
 export type Heartbeat = z.infer<typeof heartbeat>;
 
-/** `known: false` asks the envoy to register again (a Director with an empty store, say). */
-export const heartbeatReply = z.object({ known: z.boolean(), period_ms: z.int().positive() });
+/** `known: false` asks the envoy to register again (a Director with an empty store, say), unless there is an `error`. */
+export const heartbeatReply = z.object({
+  known: z.boolean(),
+  period_ms: z.int().positive(),
+  error: wireError.optional(),
+});
 export type HeartbeatReply = z.infer<typeof heartbeatReply>;
 
 /** What the Director keeps of an envoy. Heartbeats stay in its memory. */

@@ -11,11 +11,12 @@ export type Filling<S extends string> = { readonly [K in Params<S>]: string | nu
 
 export const TOKEN = /^[A-Za-z0-9_-]{1,64}$/;
 
-/** @throws FL_SUBJECT_TOKEN */
+/** @throws FL_SUBJECT_TOKEN saying what the name is of */
 export function token(name: string | number, what: string): string {
   const text = String(name);
-  if (!TOKEN.test(text)) throw new FlError("FL_SUBJECT_TOKEN", { what, name: text.slice(0, 80) });
-  return text;
+  if (TOKEN.test(text)) return text;
+  const shown = text.slice(0, 80);
+  throw new FlError("FL_SUBJECT_TOKEN", { what, name: shown, reason: `${what} is ${JSON.stringify(shown)}` });
 }
 
 /** @throws FL_SUBJECT_TOKEN naming the parameter whose value is not one token */

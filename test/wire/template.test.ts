@@ -49,7 +49,9 @@ test("what is not one token is refused by name, and never reaches a subject (W2)
     t.throws(() => wildcard("fl.{fed}.{x}", { fed: name }), { code: "FL_SUBJECT_TOKEN" });
   }
   const error = t.throws(() => fill("fl.{fed}.x.{exp}", { fed: "f", exp: "a.b" })) as Error & { detail: unknown };
-  t.deepEqual(error.detail, { what: "exp", name: "a.b" });
+  t.deepEqual(error.detail, { what: "exp", name: "a.b", reason: 'exp is "a.b"' });
+  t.regex(error.message, /: exp is "a\.b"$/, "the message says which parameter it was");
+  t.throws(() => fill("fl.{fed}.x.{exp}", { fed: "f", exp: "" }), { message: /: exp is ""$/ });
   t.throws(() => fill("fl.{fed}", {} as never), { code: "FL_SUBJECT_TOKEN" });
 });
 

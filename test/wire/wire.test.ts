@@ -91,6 +91,20 @@ test("between roles the answer is MessagePack, whatever the request was", async 
   t.deepEqual(decode(m.heartbeatReply, answer.data, "msgpack", "answer"), { known: true, period_ms: 5 });
 });
 
+test("a heartbeat that does not decode is answered with the reason: registering again would not help", async (t) => {
+  const world = testWorld();
+  world.wire("director").serve(
+    subjects.heartbeat,
+    {},
+    () => ({ known: true, period_ms: 5 }),
+    (error) => ({ known: false, period_ms: 5, error: error.toJSON() }),
+  );
+  const answer = await world.ports("envoy").bus.request("fl.v1.test.envoy.a.heartbeat", text("garbage"), REQUEST);
+  t.like(decode(m.heartbeatReply, answer.data, answer.contentType, "answer"), {
+    ...{ known: false, error: { code: "FL_MESSAGE_MALFORMED" } },
+  });
+});
+
 test("an empty request is an empty map, answered in JSON: a person sent it", async (t) => {
   const world = testWorld();
   world.wire("director").serve(
