@@ -7,6 +7,7 @@
  * V3 Work is done one at a time: what an older round had under way ends, and only then the newer one touches the trainer.
  *    What ends that way leaves nothing behind.
  * V4 It listens for the next model from before its offer on, as the model may be out before the verdict is here.
+ * V5 A pulse that has ended stays still, whatever a task that runs on still reports.
  */
 import { type EventObject, fromCallback, fromPromise } from "xstate";
 import type { Splits } from "../../src/data/shard.ts";
@@ -129,6 +130,7 @@ export class CollaboratorServices {
     const { clock } = this.#wire.ports;
     let cancel = (): void => {};
     let soon = false;
+    let ended = false;
     const beat = (): void => {
       cancel();
       soon = false;
@@ -136,13 +138,16 @@ export class CollaboratorServices {
       cancel = clock.after(PULSE_MS, beat);
     };
     this.#changed = () => {
-      if (soon) return;
+      if (soon || ended) return; // V5
       soon = true;
       cancel();
       cancel = clock.after(SOON_MS, beat);
     };
     beat();
-    return () => cancel();
+    return () => {
+      ended = true;
+      cancel();
+    };
   }
 
   #doing(doing: string, done = 0, total = 0): void {

@@ -6,7 +6,7 @@ import type { Aggregation } from "../../src/parts/aggregation.ts";
 import { CHUNK_BYTES } from "../../src/tensor/frame.ts";
 import { bytesOf } from "../../src/transfer/model-stream.ts";
 import { subjects } from "../../src/wire/table.ts";
-import { hurried } from "../support/clock.ts";
+import { hurried, manualClock } from "../support/clock.ts";
 import { EXP, expected, experiment, fakeTrainer, gate, type Hook } from "../support/experiment.ts";
 import { quiet } from "../support/ports.ts";
 
@@ -435,4 +435,27 @@ test("cancelling ends the experiment for everyone, and a restarted Aggregator do
   t.deepEqual(await aggregator.done, { state: "cancelled" });
   for (const { done } of all) t.deepEqual(await done, { state: "ended" });
   t.deepEqual(await (await e.aggregator()).done, { state: "cancelled" });
+});
+
+test("a collaborator that has left is silent: what its task still reports reaches no closed bus (V5)", async (t) => {
+  const clock = manualClock();
+  const e = experiment(t, { clock, names: ["a"], plan: { tasks: ["train"] } });
+  await e.aggregator();
+  const reached = gate();
+  const held = gate();
+  const hold: Hook = async ({ progress }) => {
+    reached.open();
+    await held.opened;
+    progress(1, 2);
+  };
+  const a = await e.collaborator("a", fakeTrainer(8, hold));
+  await reached.opened;
+  clock.advance(1_000); // its last pulse is out, so that what follows would be a new one
+  a.leave();
+  t.deepEqual(await a.done, { state: "left" });
+  await a.ports.bus.close();
+  held.open();
+  await quiet();
+  clock.advance(10_000);
+  t.deepEqual(a.ports.counters.all(), {});
 });
