@@ -182,3 +182,11 @@ test("names on the network are spelt in src/wire/table.ts and nowhere else (N1)"
   t.true(literals(readFileSync(join(root, home), "utf8")).filter((text) => name.test(text)).length > 20);
   t.deepEqual(literals('// "fl.v1"\n/* "fl.v1" */ f("fl.v1.x", `FL-y`)'), ["fl.v1.x", "FL-y"]);
 });
+
+test("the form of a name is written in src/wire/template.ts and nowhere else", (t) => {
+  const form = "A-Za-z0-9_-]{1,64}";
+  const written = files.filter(
+    (file) => within(file, "src", "actors") && readFileSync(join(root, file), "utf8").includes(form),
+  );
+  t.deepEqual(written, ["src/wire/template.ts"]);
+});

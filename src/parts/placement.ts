@@ -8,13 +8,12 @@
  * P1 Names are subject tokens; a word that is neither a name nor a path is refused, never guessed at.
  */
 import { FlError } from "../errors.ts";
+import { TOKEN } from "../wire/template.ts";
 
 export type Placement =
   | { readonly kind: "builtin"; readonly name: string }
   | { readonly kind: "module"; readonly path: string }
   | { readonly kind: "nats"; readonly name: string };
-
-const NAME = /^[A-Za-z0-9_-]{1,64}$/;
 
 /** @throws FL_PART_UNKNOWN when `text` is none of the three forms */
 export function parsePlacement(text: string): Placement {
@@ -24,7 +23,7 @@ export function parsePlacement(text: string): Placement {
 }
 
 function named(name: string, text: string): string {
-  if (NAME.test(name)) return name; // P1
+  if (TOKEN.test(name)) return name; // P1
   const said = text.length > 80 ? `${text.slice(0, 77)}…` : text;
   throw new FlError("FL_PART_UNKNOWN", {
     part: said,

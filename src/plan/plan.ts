@@ -14,14 +14,15 @@ import { FlError } from "../errors.ts";
 import { nearest } from "../nearest.ts";
 import { parsePlacement } from "../parts/placement.ts";
 import { parseStrict, type Strict } from "../validate.ts";
+import { NAME, TOKEN } from "../wire/template.ts";
 import { duration } from "./duration.ts";
 
-const token = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/, "must be a name of at most 64 letters, digits, - and _");
+const token = z.string().regex(TOKEN, "must be a name of at most 64 letters, digits, - and _");
 
 const metric = z
   .string()
   .regex(
-    /^[A-Za-z0-9_-]{1,64}\.[A-Za-z0-9_.-]{1,64}$/,
+    new RegExp(`^${NAME}\\.[A-Za-z0-9_.-]{1,64}$`),
     "must be <task label>.<metric>, such as validate_global.accuracy",
   );
 

@@ -9,7 +9,9 @@ import { FlError } from "../errors.ts";
 export type Params<S extends string> = S extends `${string}{${infer P}}${infer R}` ? P | Params<R> : never;
 export type Filling<S extends string> = { readonly [K in Params<S>]: string | number };
 
-export const TOKEN = /^[A-Za-z0-9_-]{1,64}$/;
+/** The form of a name, for patterns that hold one. It stands here only. */
+export const NAME = "[A-Za-z0-9_-]{1,64}";
+export const TOKEN = new RegExp(`^${NAME}$`);
 
 /** @throws FL_SUBJECT_TOKEN saying what the name is of */
 export function token(name: string | number, what: string): string {
