@@ -180,7 +180,7 @@ export type Pull = z.infer<typeof pull>;
 /** Collaborator → all, each second and at each change: that it lives, and how far it is. Two different things. */
 export const alive = z.object({
   round: count,
-  /** waiting, fetching, offering, or the label of the running task */
+  /** preparing, waiting, fetching, offering, failed, or the label of the running task */
   doing: z.string(),
   done: count,
   total: count,
@@ -208,6 +208,7 @@ export const progress = z.object({
     z.object({
       name,
       state: peerState,
+      /** as in `alive`; empty until it says something in this round */
       doing: z.string(),
       done: count,
       total: count,
