@@ -7,12 +7,13 @@
  *    installation's files, and keeps each file's `import.meta` url, dirname and filename, for a text that is run here.
  * B2 A `bare` bundle holds no path of this machine, so the same source gives the same text wherever it lies.
  * B3 A failure names file:line:column; detail.frame shows the line.
+ * B4 esbuild's own process lives while something is being built, no longer: roles that bundle a part live for weeks.
  */
 import { readFile, stat } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { basename, dirname, resolve } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
-import { type BuildFailure, type BuildOptions, build, formatMessages, type Message, type Plugin } from "esbuild";
+import { type BuildFailure, type BuildOptions, build, formatMessages, type Message, type Plugin, stop } from "esbuild";
 import { type Code, FlError } from "../errors.ts";
 
 /** What the runtime provides to every module it loads. */
@@ -20,8 +21,21 @@ export const PROVIDED = /^(entente|@tensorflow\/[^/]+)(\/|$)/;
 
 export type BundleOptions = { runtime: "bare" | "bound"; code: Code };
 
+/** There is one esbuild in a process, and stopping it fails what others have it build. */
+let building = 0;
+
 /** @throws FlError with `code` */
-export async function bundleModule(file: string, { runtime, code }: BundleOptions): Promise<string> {
+export async function bundleModule(file: string, options: BundleOptions): Promise<string> {
+  building++;
+  try {
+    return await bundled(file, options);
+  } finally {
+    building--;
+    if (building === 0) await stop(); // B4
+  }
+}
+
+async function bundled(file: string, { runtime, code }: BundleOptions): Promise<string> {
   const entry = resolve(file);
   if (!(await stat(entry).catch(() => undefined))?.isFile())
     throw new FlError(code, { file, reason: `there is no file ${file}` });

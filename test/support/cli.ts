@@ -112,7 +112,8 @@ function parsed(line: string): AnyLine {
   return lines[value.type].parse(value);
 }
 
-async function descendantsOf(root: number): Promise<number[]> {
+/** Everything that runs below a process now. */
+export async function descendantsOf(root: number): Promise<number[]> {
   const children = new Map<number, number[]>();
   for (const dir of await readdir("/proc")) {
     if (!/^\d+$/.test(dir)) continue;
