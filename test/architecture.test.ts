@@ -190,3 +190,10 @@ test("the form of a name is written in src/wire/template.ts and nowhere else", (
   );
   t.deepEqual(written, ["src/wire/template.ts"]);
 });
+
+test("whoever works in the system's temporary folder owns what is left there: src/scratch.ts, and spills without a name", (t) => {
+  const there = files.filter(
+    (file) => within(file, "src", "actors") && /\btmpdir\(/.test(readFileSync(join(root, file), "utf8")),
+  );
+  t.deepEqual(there.sort(), ["src/scratch.ts", "src/tensor/spill.ts"]);
+});

@@ -4,11 +4,11 @@
  * S1 The workspace says what the weights belong to, so its archive is opened here as at any collaborator: whoever saves a
  *    model runs the code of whoever submitted it. The folder it is opened in is gone afterwards.
  */
-import { mkdir, mkdtemp, rename, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { mkdir, rename, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { tfjsEngine } from "../engine/tfjs.ts";
 import { FlError } from "../errors.ts";
+import { scratchFolder } from "../scratch.ts";
 import { sameLayout } from "../tensor/layout.ts";
 import { writeSafetensors } from "../tensor/safetensors.ts";
 import { buckets, shelves } from "../wire/table.ts";
@@ -31,9 +31,9 @@ export async function saveModel(wire: Wire, model: FetchedModel, dir: string): P
 
   const bytes = await (await wire.shelf(shelves.archives)).get(archive.object);
   if (bytes === undefined) throw new FlError("FL_NOT_FOUND", { reason: `no archive ${archive.object} is stored` });
-  const root = await mkdtemp(join(tmpdir(), "entente-model-"));
+  const scratch = await scratchFolder("model");
   try {
-    const opened = await openArchive(bytes, archive.digest, join(root, "workspace"));
+    const opened = await openArchive(bytes, archive.digest, join(scratch.dir, "workspace"));
     const definition = checkExperiment(await importWorkspace(opened.dir));
     const engine = await tfjsEngine();
     const trainer = await engine.open(definition, { seed: plan.seed, ...(await shapes(wire)) });
@@ -45,7 +45,7 @@ export async function saveModel(wire: Wire, model: FetchedModel, dir: string): P
       trainer.dispose();
     }
   } finally {
-    await rm(root, { recursive: true, force: true });
+    await scratch.close();
   }
   return { dir: folder, files: ["model.json", "weights.bin", "model.safetensors"].map((file) => join(folder, file)) };
 }

@@ -3,55 +3,22 @@
  *
  * Owns the lock file: who wrote it, whether that process still lives, and taking over after a dead one.
  * K1 The file appears whole or not at all (link of a finished file), and only one of several takers gets it.
- * K2 A process is its pid and its start: in a container every run may have the same pid.
+ * K2 A process is its pid and its start (src/process.ts): in a container every run may have the same pid.
  * K3 A lock whose owner is gone is taken over without asking; one whose owner lives is FL_LOCKED.
  */
-import { execFileSync } from "node:child_process";
 import { randomUUID } from "node:crypto";
-import { readFileSync } from "node:fs";
 import { link, mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { setTimeout as pause } from "node:timers/promises";
 import { z } from "zod";
 import { FlError } from "../errors.ts";
+import { processStart } from "../process.ts";
+
+export { goneWithin, processStart } from "../process.ts";
 
 const owner = z.object({ pid: z.int().positive(), start: z.string() });
 type Owner = z.infer<typeof owner>;
 
 export type Lock = { release(): Promise<void> };
-
-/** When `pid` started, in whatever the system counts; undefined when there is no such process (a zombie is none). */
-export function processStart(pid: number): string | undefined {
-  try {
-    process.kill(pid, 0);
-  } catch (e) {
-    // EPERM: it lives, under another user
-    if (!(e instanceof Error && "code" in e && e.code === "EPERM")) return undefined;
-  }
-  try {
-    if (process.platform !== "linux") {
-      return execFileSync("ps", ["-o", "lstart=", "-p", String(pid)], { encoding: "utf8" }).trim() || undefined;
-    }
-    // the program's name may hold anything, so count from its closing parenthesis: state, then start as 20th
-    const fields = readFileSync(`/proc/${pid}/stat`, "utf8")
-      .replace(/^.*\)\s/s, "")
-      .split(" ");
-    return fields[0] === "Z" || fields[0] === "X" ? undefined : (fields[19] ?? "");
-  } catch {
-    return undefined;
-  }
-}
-
-/** Whether `pid` is gone within `limitMs`: a process of another parent can only be asked again and again. */
-export async function goneWithin(pid: number, limitMs: number): Promise<boolean> {
-  const start = processStart(pid);
-  const end = performance.now() + limitMs;
-  while (start !== undefined && processStart(pid) === start) {
-    if (performance.now() >= end) return false;
-    await pause(20);
-  }
-  return true;
-}
 
 /** @throws FL_LOCKED when a living process holds it (K3) */
 export async function lockDirectory(dir: string, name: string): Promise<Lock> {

@@ -6,11 +6,11 @@
  * M2 Nothing is left behind: the bundle's private folder is gone when the promise settles.
  * M3 Every failure is one FlError with the given code, the module's path in its detail, and its cause.
  */
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { type Code, FlError } from "../errors.ts";
+import { scratchFolder } from "../scratch.ts";
 import { bundleModule } from "./bundle.ts";
 
 export type LoadOptions = {
@@ -26,13 +26,13 @@ export async function loadModule(
 ): Promise<unknown> {
   const file = resolve(from, path);
   const text = await bundleModule(file, { runtime: "bound", code });
-  const folder = await mkdtemp(join(tmpdir(), "entente-module-"));
+  const folder = await scratchFolder("module");
   try {
-    const bundle = join(folder, "module.mjs");
+    const bundle = join(folder.dir, "module.mjs");
     await writeFile(bundle, text, { mode: 0o600 });
     return await defaultExport(bundle, file, code);
   } finally {
-    await rm(folder, { recursive: true, force: true }); // M2
+    await folder.close(); // M2
   }
 }
 
