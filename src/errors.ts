@@ -4,6 +4,8 @@
  * E1 The code is public API; the sentence and the hint are not. Branch on `err.code`, never on text or class.
  * E2 `detail` is plain JSON: it crosses the wire and is stored with a failed experiment.
  * E3 docs/errors.md lists exactly these codes (test/errors.test.ts).
+ * E4 A stack crosses the wire where it leads to something that can be mended: a bug's own, and that of what users' code
+ *    threw. An expected refusal has none.
  */
 export const codes = {
   // wire and tensors
@@ -179,7 +181,18 @@ export const codes = {
 
 export type Code = keyof typeof codes;
 
-/** What an error looks like on the wire and in a stored record. `origin` and `stack` are kept for an experiment's owner. */
+/** Bugs of this runtime. */
+const bugs: ReadonlySet<Code> = new Set<Code>(["FL_INTERNAL", "FL_NOT_PROVIDED"]);
+/** Failures of what users wrote; what their code threw is the cause. */
+const ofUsers: ReadonlySet<Code> = new Set<Code>([
+  "FL_WORKSPACE_INVALID",
+  "FL_PART_FAILED",
+  "FL_SHARD_INVALID",
+  "FL_SHARD_FAILED",
+  "FL_TASK_FAILED",
+]);
+
+/** What an error looks like on the wire and in a stored record. */
 export type WireError = {
   code: Code;
   message: string;
@@ -191,6 +204,8 @@ export class FlError extends Error {
   override readonly name = "FlError";
   readonly code: Code;
   readonly detail: Readonly<Record<string, unknown>>;
+  /** where it was thrown, as told by the process that it came from */
+  #told: { readonly stack: string | undefined } | undefined;
 
   constructor(code: Code, detail: Record<string, unknown> = {}, options?: ErrorOptions) {
     const said = typeof detail.reason === "string" ? `: ${detail.reason}` : "";
@@ -208,8 +223,25 @@ export class FlError extends Error {
   }
 
   toJSON(): WireError {
-    const root = this.cause instanceof Error ? this.cause : this;
-    return { code: this.code, message: this.message, detail: { ...this.detail }, stack: root.stack };
+    const stack = this.#told === undefined ? this.#origin() : this.#told.stack;
+    const { code, message, detail } = this;
+    return { code, message, detail: { ...detail }, ...(stack === undefined ? {} : { stack }) };
+  }
+
+  /** E4 */
+  #origin(): string | undefined {
+    const cause = this.cause instanceof Error ? this.cause : undefined;
+    if (bugs.has(this.code)) return (cause ?? this).stack;
+    return ofUsers.has(this.code) ? cause?.stack : undefined;
+  }
+
+  /** The far side of `toJSON`: an error that came over the wire, with its stack kept as it was there. */
+  static fromWire({ code, message, detail, stack }: WireError): FlError {
+    const e = new FlError(code in codes ? code : "FL_INTERNAL", detail);
+    e.message = message;
+    e.stack = stack ?? `${e.name}: ${message}`; // this process's own would mislead
+    e.#told = { stack };
+    return e;
   }
 }
 
@@ -220,10 +252,4 @@ export function asFlError(e: unknown, fallback: Code = "FL_INTERNAL"): FlError {
   return new FlError(fallback, { reason }, { cause: e });
 }
 
-/** The far side of `toJSON`: an error that came over the wire, with its stack kept as it was there. */
-export function fromWire(w: WireError): FlError {
-  const e = new FlError(w.code in codes ? w.code : "FL_INTERNAL", w.detail);
-  e.message = w.message;
-  if (w.stack !== undefined) e.stack = w.stack;
-  return e;
-}
+export const fromWire = (error: WireError): FlError => FlError.fromWire(error);

@@ -38,7 +38,7 @@ export function parseStrict<S extends z.ZodType>(
       const subject = path.length === 0 ? "it" : dotted(path);
       return `${at === undefined ? "" : `${at} `}${subject} ${says}`;
     });
-  throw new FlError(code, { what, problems, reason: `${what}: ${problems.join("; ")}` }, { cause: parsed.error }); // V1
+  throw new FlError(code, { what, problems, reason: `${what}: ${problems.join("; ")}` }); // V1
 }
 
 /** tasks[0].arguments.epochs */

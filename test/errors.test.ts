@@ -58,6 +58,23 @@ test("an error crosses the wire with its code, sentence, detail and the stack of
   }
 });
 
+test("a stack crosses the wire for a bug and for what users' code threw; a refusal names no file (E4)", (t) => {
+  const cause = new TypeError("deep");
+  t.is(new FlError("FL_INTERNAL").toJSON().stack?.includes("errors.test"), true);
+  t.is(new FlError("FL_INTERNAL", {}, { cause }).toJSON().stack, cause.stack);
+  t.is(new FlError("FL_SHARD_FAILED", {}, { cause }).toJSON().stack, cause.stack);
+  for (const error of [
+    new FlError("FL_NOT_FOUND", { reason: "there is no experiment x" }),
+    new FlError("FL_FENCED", {}, { cause }),
+    new FlError("FL_WORKSPACE_INVALID", { reason: "model is missing" }),
+  ]) {
+    t.false("stack" in error.toJSON(), error.code);
+    const back = fromWire(error.toJSON());
+    t.false("stack" in back.toJSON(), "nor after a journey");
+    t.is(back.stack, `FlError: ${error.message}`, "the place where it was read would mislead");
+  }
+});
+
 test("a code that this release does not know is FL_INTERNAL, with the sentence it came with", (t) => {
   const error = fromWire({ code: "FL_FROM_THE_FUTURE" as Code, message: "news", detail: {} });
   t.is(error.code, "FL_INTERNAL");

@@ -17,7 +17,8 @@ export function report(thrown: unknown, out: Console): number {
   out.emit("error", { code, message, hint, detail: { ...detail } });
   out.aside(`${out.paint.red(`error ${code}`)}  ${message}`);
   if (typeof detail.frame === "string") out.aside(detail.frame);
-  if (code === "FL_INTERNAL") out.aside((error.cause instanceof Error ? error.cause : error).stack ?? "");
+  const { stack } = error.toJSON();
+  if (stack !== undefined) out.aside(stack);
   if (hint !== "") out.aside(`${" ".repeat(`error ${code}`.length)}  ${out.paint.dim(hint)}`);
   return code === "FL_USAGE" ? 2 : 1;
 }
