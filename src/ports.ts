@@ -116,7 +116,10 @@ export interface Shelf {
   list(): Promise<{ name: string; bytes: number; digest: string }[]>;
 }
 
-/** Opens the record plane's parts, creating what is missing. Opening twice gives the same thing. */
+/**
+ * Opens the record plane's parts, creating what is missing. Opening twice gives the same thing.
+ * What is opened as `existing` is there already, or it is FL_NOT_FOUND: whoever only reads makes nothing.
+ */
 export interface Store {
   table(spec: TableSpec): Promise<Table>;
   journal(spec: JournalSpec): Promise<Journal>;
@@ -124,9 +127,9 @@ export interface Store {
   /** Removes a journal and all it holds; no-op if absent. */
   removeJournal(name: string): Promise<void>;
 }
-export type TableSpec = { readonly name: string };
-export type JournalSpec = { readonly name: string; readonly subjects: readonly string[] };
-export type ShelfSpec = { readonly name: string };
+export type TableSpec = { readonly name: string; readonly existing?: boolean };
+export type JournalSpec = { readonly name: string; readonly subjects: readonly string[]; readonly existing?: boolean };
+export type ShelfSpec = { readonly name: string; readonly existing?: boolean };
 
 /** Time as the runtime sees it; machines get theirs from XState's own clock. */
 export interface Clock {

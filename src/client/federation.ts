@@ -4,6 +4,8 @@
  * F1 Nothing here needs a Director to be running but `cancel`, `envoys` and a running experiment's progress: submissions are
  *    stored, and records, metrics, events and models are read from where they are stored.
  * F2 What the Director answers as an error is thrown as that error.
+ * F3 Only a submission, and whoever waits for one, makes streams and buckets: what asks about a federation that is none is
+ *    told so (FL_NOT_FOUND), and leaves none behind.
  */
 import { asFlError, fromWire } from "../errors.ts";
 import type { Log, Ports } from "../ports.ts";
@@ -58,12 +60,15 @@ export async function connectFederation(options: FederationOptions): Promise<Fed
 
 export class Federation {
   readonly wire: Wire;
+  /** F3 */
+  readonly #reader: Wire;
   /** the name that submissions and questions go by */
   readonly name: string;
   readonly #close: () => Promise<void>;
 
   constructor(ports: Ports, fed: string, name: string, close: () => Promise<void>) {
     this.wire = new Wire(ports, fed);
+    this.#reader = new Wire(ports, fed, { existing: true });
     this.name = name;
     this.#close = close;
   }
@@ -75,7 +80,7 @@ export class Federation {
 
   /** @throws FL_NOT_FOUND */
   record(experiment: string): Promise<ExperimentRecord> {
-    return readRecord(this.wire, experiment);
+    return readRecord(this.#reader, experiment);
   }
 
   /** @throws FL_NOT_FOUND */
@@ -97,12 +102,12 @@ export class Federation {
   }
 
   async #round(experiment: string): Promise<RoundRecord | undefined> {
-    return (await (await this.wire.table(buckets.rounds)).get({ exp: experiment }))?.value;
+    return (await (await this.#reader.table(buckets.rounds)).get({ exp: experiment }))?.value;
   }
 
   /** All experiments, in the order of submission. */
   list(): Promise<ExperimentRecord[]> {
-    return listRecords(this.wire);
+    return listRecords(this.#reader);
   }
 
   /** Whether a Director answers. */
@@ -111,10 +116,12 @@ export class Federation {
     return (await this.#ask(() => this.wire.request(subjects.envoys, { caller }, {}, options))) !== undefined;
   }
 
-  /** @throws FL_NO_RESPONDER while no Director runs */
+  /** @throws FL_NOT_FOUND if there is no such federation, FL_NO_RESPONDER while no Director runs */
   async envoys(): Promise<EnvoyStatus[]> {
     const options = { timeoutMs: ANSWER_MS };
-    const { envoys, error } = await this.wire.request(subjects.envoys, { caller: this.name }, {}, options);
+    const { envoys, error } = await this.#needed(() =>
+      this.wire.request(subjects.envoys, { caller: this.name }, {}, options),
+    );
     if (error !== undefined) throw fromWire(error);
     return envoys;
   }
@@ -122,18 +129,20 @@ export class Federation {
   /** @throws FL_NOT_FOUND, FL_STATE when it has ended, FL_NO_RESPONDER while no Director runs */
   async cancel(experiment: string): Promise<void> {
     const options = { timeoutMs: ANSWER_MS };
-    const { error } = await this.wire.request(subjects.cancel, { caller: this.name }, { experiment }, options);
+    const { error } = await this.#needed(() =>
+      this.wire.request(subjects.cancel, { caller: this.name }, { experiment }, options),
+    );
     if (error !== undefined) throw fromWire(error);
   }
 
   /** Every metric since the start. With `follow` it goes on until the experiment has ended and all is read. */
   metrics(experiment: string, options?: ReadOptions): AsyncIterable<Metric> {
-    return readMetrics(this.wire, experiment, options);
+    return readMetrics(this.#reader, experiment, options);
   }
 
   /** Every event since the start. With `follow` it goes on until the experiment has ended and all is read. */
   events(experiment: string, options?: ReadOptions): AsyncIterable<Event> {
-    return readEvents(this.wire, experiment, options);
+    return readEvents(this.#reader, experiment, options);
   }
 
   /** Calls `listener` whenever the Aggregator says how its round goes. Returns what ends it. */
@@ -153,13 +162,13 @@ export class Federation {
 
   /** The weights, best or last, and what it takes to make a model of them. @throws FL_NOT_FOUND, FL_STATE before there are any */
   async model(experiment: string, which: "best" | "last"): Promise<FetchedModel> {
-    return fetchModel(this.wire, await this.record(experiment), which);
+    return fetchModel(this.#reader, await this.record(experiment), which);
   }
 
   /** Writes model.safetensors and TensorFlow.js's own files into `dir`. Runs the workspace's code. */
   async save(model: FetchedModel, dir: string): Promise<SavedModel> {
     const { saveModel } = await import("./saved-model.ts"); // it brings the engine along
-    return saveModel(this.wire, model, dir);
+    return saveModel(this.#reader, model, dir);
   }
 
   close(): Promise<void> {
@@ -172,6 +181,16 @@ export class Federation {
       return await request();
     } catch (e) {
       if (asFlError(e).code === "FL_NO_RESPONDER") return undefined;
+      throw e;
+    }
+  }
+
+  /** Without a Director: no answer from a federation that is there, FL_NOT_FOUND for one that is not (F3). */
+  async #needed<T>(request: () => Promise<T>): Promise<T> {
+    try {
+      return await request();
+    } catch (e) {
+      if (asFlError(e).code === "FL_NO_RESPONDER") await this.#reader.table(buckets.experiments);
       throw e;
     }
   }

@@ -45,7 +45,7 @@ async function shelved(wire: Wire, object: string): Promise<Weights> {
 }
 
 async function streamed(wire: Wire, experiment: string, which: "best" | "last"): Promise<Weights> {
-  const [rounds, journal] = await Promise.all([wire.table(buckets.rounds), wire.journal("model", experiment)]);
+  const rounds = await wire.table(buckets.rounds);
   for (let tries = 0; tries < TRIES; tries++) {
     const record = (await rounds.get({ exp: experiment }))?.value;
     const best = record?.best ?? null;
@@ -53,7 +53,7 @@ async function streamed(wire: Wire, experiment: string, which: "best" | "last"):
     if (!record?.specs || !ref || trained === undefined) {
       throw new FlError("FL_STATE", { reason: `experiment ${experiment} has no ${which} model yet`, experiment });
     }
-    const bytes = await readModel(journal, ref);
+    const bytes = await readModel(await wire.journal("model", experiment), ref);
     if (bytes === undefined) continue; // M1
     const values = new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4);
     return { layout: layoutOf(record.specs), values, rounds: trained };

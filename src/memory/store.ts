@@ -1,4 +1,5 @@
 /** The record plane in memory: it lives as long as its world, whatever happens to the buses. */
+import { FlError } from "../errors.ts";
 import type { Clock, Journal, JournalSpec, Shelf, ShelfSpec, Store, Table, TableSpec } from "../ports.ts";
 import type { Exchange } from "./exchange.ts";
 import { MemoryJournal } from "./journal.ts";
@@ -17,16 +18,16 @@ export class MemoryStore implements Store {
     this.#clock = clock;
   }
 
-  async table({ name }: TableSpec): Promise<Table> {
-    return getOrAdd(this.#tables, name, () => new MemoryTable(name, this.#exchange));
+  async table(spec: TableSpec): Promise<Table> {
+    return getOrAdd(this.#tables, spec, () => new MemoryTable(spec.name, this.#exchange));
   }
 
   async journal(spec: JournalSpec): Promise<Journal> {
-    return getOrAdd(this.#journals, spec.name, () => new MemoryJournal(spec, this.#exchange, this.#clock));
+    return getOrAdd(this.#journals, spec, () => new MemoryJournal(spec, this.#exchange, this.#clock));
   }
 
-  async shelf({ name }: ShelfSpec): Promise<Shelf> {
-    return getOrAdd(this.#shelves, name, () => new MemoryShelf(this.#exchange));
+  async shelf(spec: ShelfSpec): Promise<Shelf> {
+    return getOrAdd(this.#shelves, spec, () => new MemoryShelf(this.#exchange));
   }
 
   async removeJournal(name: string): Promise<void> {
@@ -35,9 +36,10 @@ export class MemoryStore implements Store {
   }
 }
 
-function getOrAdd<T>(map: Map<string, T>, name: string, make: () => T): T {
+function getOrAdd<T>(map: Map<string, T>, { name, existing = false }: TableSpec, make: () => T): T {
   const found = map.get(name);
   if (found !== undefined) return found;
+  if (existing) throw new FlError("FL_NOT_FOUND", { reason: `there is no ${name}`, name });
   const made = make();
   map.set(name, made);
   return made;

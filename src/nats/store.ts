@@ -40,13 +40,17 @@ export class NatsStore implements Store {
     this.#js = jetstream(link.nc, { timeout: OPEN_TIMEOUT_MS });
   }
 
-  async table({ name }: TableSpec): Promise<Table> {
+  async table({ name, existing = false }: TableSpec): Promise<Table> {
+    const table = new NatsTable(this.#link, name);
+    if (existing) return this.#existing(`KV_${name}`, table);
     const settings = { history: 1, replicas: 1, storage: StorageType.File, allow_direct: true };
     await this.#open(`bucket ${name}`, () => new Kvm(this.#js).create(name, settings));
-    return new NatsTable(this.#link, name);
+    return table;
   }
 
   async journal(spec: JournalSpec): Promise<Journal> {
+    const journal = new NatsJournal(this.#link, spec);
+    if (spec.existing) return this.#existing(spec.name, journal);
     const config: Partial<StreamConfig> = {
       name: spec.name,
       subjects: [...spec.subjects],
@@ -72,13 +76,15 @@ export class NatsStore implements Store {
         await this.#link.api(`STREAM.UPDATE.${spec.name}`, { ...found, subjects });
       }
     });
-    return new NatsJournal(this.#link, spec);
+    return journal;
   }
 
-  async shelf({ name }: ShelfSpec): Promise<Shelf> {
+  async shelf({ name, existing = false }: ShelfSpec): Promise<Shelf> {
+    const shelf = new NatsShelf(this.#link, name);
+    if (existing) return this.#existing(`OBJ_${name}`, shelf);
     const settings = { replicas: 1, storage: StorageType.File };
     await this.#open(`object store ${name}`, () => new Objm(this.#js).create(name, settings));
-    return new NatsShelf(this.#link, name);
+    return shelf;
   }
 
   async removeJournal(name: string): Promise<void> {
@@ -87,6 +93,12 @@ export class NatsStore implements Store {
     } catch (e) {
       if (!(e instanceof FlError && e.code === "FL_NOT_FOUND")) throw e;
     }
+  }
+
+  /** @throws FL_NOT_FOUND */
+  async #existing<T>(stream: string, part: T): Promise<T> {
+    await retried(this.#link, `look for ${stream}`, () => this.#link.api(`STREAM.INFO.${stream}`));
+    return part;
   }
 
   #open(what: string, make: () => Promise<unknown>): Promise<unknown> {

@@ -7,8 +7,9 @@
  * R3 Open subjects are answered in the content type they were asked in; an empty request, which a person sends, in JSON.
  * R4 What is published is sent at most once: a bus that does not take it counts as a drop and never throws.
  * R5 What roles publish or append on open subjects is JSON: a person with a plain NATS client reads along.
+ * R6 A wire of whoever only reads opens what is there and makes nothing: in a federation that is none it finds that out.
  */
-import { asFlError, type FlError } from "../errors.ts";
+import { asFlError, FlError } from "../errors.ts";
 import type { ContentType, Journal, Message, Ports, RequestOptions, Shelf, Table } from "../ports.ts";
 import { decode, encode } from "./codec.ts";
 import { type Bucket, type Subject, type shelves, streams } from "./table.ts";
@@ -21,13 +22,16 @@ export type Row<T> = { readonly value: T; readonly revision: number };
 export class Wire {
   readonly ports: Ports;
   readonly fed: string;
+  /** R6 */
+  readonly #existing: boolean;
   readonly #tables = new Map<string, Promise<Table>>();
   readonly #journals = new Map<string, Promise<Journal>>();
 
   /** @throws FL_SUBJECT_TOKEN if the federation's name is not one token */
-  constructor(ports: Ports, fed: string) {
+  constructor(ports: Ports, fed: string, { existing = false }: { existing?: boolean } = {}) {
     this.ports = ports;
     this.fed = token(fed, "federation");
+    this.#existing = existing;
   }
 
   subject<S extends string>(s: { readonly pattern: S }, params: Rest<S>): string {
@@ -143,7 +147,8 @@ export class Wire {
 
   async table<K extends string, T>(bucket: Bucket<K, T>): Promise<Rows<K, T>> {
     const name = fill(bucket.name, { fed: this.fed });
-    return new Rows(this, bucket, await cached(this.#tables, name, () => this.ports.store.table({ name })));
+    const open = () => this.#open(`federation ${this.fed}`, (existing) => this.ports.store.table({ name, existing }));
+    return new Rows(this, bucket, await cached(this.#tables, name, open));
   }
 
   journal(which: "submissions" | "metrics" | "events"): Promise<Journal>;
@@ -152,7 +157,10 @@ export class Wire {
     const name = this.journalName(which, exp);
     const params = which === "model" ? { fed: this.fed, exp } : { fed: this.fed };
     const subjects = streams[which].subjects.map((p) => wildcard(p as string, params as never));
-    return cached(this.#journals, name, () => this.ports.store.journal({ name, subjects }));
+    const what = which === "model" ? `model of ${exp}` : `federation ${this.fed}`;
+    return cached(this.#journals, name, () =>
+      this.#open(what, (existing) => this.ports.store.journal({ name, subjects, existing })),
+    );
   }
 
   journalName(which: keyof typeof streams, exp = ""): string {
@@ -160,7 +168,19 @@ export class Wire {
   }
 
   shelf(which: (typeof shelves)[keyof typeof shelves]): Promise<Shelf> {
-    return this.ports.store.shelf({ name: fill(which.name, { fed: this.fed }) });
+    const name = fill(which.name, { fed: this.fed });
+    return this.#open(`federation ${this.fed}`, (existing) => this.ports.store.shelf({ name, existing }));
+  }
+
+  /** `what` is missing if this part of it is. @throws FL_NOT_FOUND (R6) */
+  async #open<T>(what: string, open: (existing: boolean) => Promise<T>): Promise<T> {
+    try {
+      return await open(this.#existing);
+    } catch (e) {
+      if (!this.#existing || asFlError(e).code !== "FL_NOT_FOUND") throw e;
+      const hint = "check --fed and --nats; a federation is there once its Director has started";
+      throw new FlError("FL_NOT_FOUND", { reason: `there is no ${what} on this server`, hint });
+    }
   }
 }
 

@@ -45,6 +45,14 @@ export function journalContract(test: TestFn, make: MakeWorld): void {
     t.deepEqual(await journal.append(`${unique}.x`, bytes("one"), { id: "2" }), { seq: 2, duplicate: false });
   });
 
+  test("journal: opened as existing it is there already, or not found, and nothing is made", async (t) => {
+    const { store, unique } = await open(t);
+    const absent = { name: `${unique}-none`, subjects: [`${unique}-none.>`], existing: true };
+    for (const _ of [1, 2]) await t.throwsAsync(store.journal(absent), { code: "FL_NOT_FOUND" });
+    const journal = await store.journal({ name: unique, subjects: [`${unique}.>`], existing: true });
+    t.like(await journal.append(`${unique}.x`, bytes("one")), { seq: 1 });
+  });
+
   test("journal: it does not take what is not on its subjects", async (t) => {
     const { journal, unique } = await open(t);
     await t.throwsAsync(journal.append(`other-${unique}`, bytes("x")), { code: "FL_NOT_FOUND" });

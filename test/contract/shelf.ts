@@ -18,6 +18,16 @@ export function shelfContract(test: TestFn, make: MakeWorld): void {
     }
   });
 
+  test("shelf: opened as existing it is there already, or not found, and nothing is made", async (t) => {
+    const { connect, unique } = await make(t);
+    const { store } = await connect("a");
+    for (const _ of [1, 2]) {
+      await t.throwsAsync(store.shelf({ name: unique, existing: true }), { code: "FL_NOT_FOUND" });
+    }
+    await (await store.shelf({ name: unique })).put("x", bytes("one"));
+    t.is(text(await (await store.shelf({ name: unique, existing: true })).get("x")), "one");
+  });
+
   test("shelf: a put replaces what was there", async (t) => {
     const { connect, unique } = await make(t);
     const shelf = await (await connect("a")).store.shelf({ name: unique });

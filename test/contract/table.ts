@@ -19,6 +19,16 @@ export function tableContract(test: TestFn, make: MakeWorld): void {
     t.is(text(entry?.value), "two");
   });
 
+  test("table: opened as existing it is there already, or not found, and nothing is made", async (t) => {
+    const { connect, unique } = await make(t);
+    const { store } = await connect("a");
+    for (const _ of [1, 2]) {
+      await t.throwsAsync(store.table({ name: unique, existing: true }), { code: "FL_NOT_FOUND" });
+    }
+    await (await store.table({ name: unique })).put("k", bytes("one"));
+    t.is(text((await (await store.table({ name: unique, existing: true })).get("k"))?.value), "one");
+  });
+
   test("table: a key may hold dots, slashes, dashes, = and _, and nothing a subject could not", async (t) => {
     const { connect, unique } = await make(t);
     const table = await (await connect("a")).store.table({ name: unique });
