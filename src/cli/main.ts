@@ -5,7 +5,9 @@
  * Z1 A command that fails says why and what to do, and its exit status is not 0.
  * Z2 When the work is done the process ends, whatever a library still holds open.
  * Z3 Only the command that is named is loaded: a short one answers fast.
+ * Z4 What users' code prints, a workspace that is being looked at, say, goes to stderr: stdout is the answer's.
  */
+import { Console as NodeConsole } from "node:console";
 import { Command } from "commander";
 import { Console } from "./console.ts";
 import { INTERRUPTED, report } from "./fault.ts";
@@ -27,6 +29,7 @@ const verbs = new Map<string, () => Promise<Verb>>([
   ["monitor", async () => (await import("./roles.ts")).monitor],
 ]);
 
+globalThis.console = new NodeConsole(process.stderr); // Z4
 let exitStatus = 0;
 
 const action: Action =

@@ -2,7 +2,7 @@
  * `entente director | envoy | aggregation | monitor`: one role in the foreground, on a server that is there.
  *
  * O1 Nothing supervises it here: how it ends is this command's exit status. Whoever runs it for good has a service manager.
- * O2 What it logs goes to stderr: readable where that is a terminal, as it is (NDJSON) where it is not.
+ * O2 What it logs goes to stderr (src/cli/role-lines.ts).
  */
 import { resolve } from "node:path";
 import type { Command } from "commander";
@@ -12,9 +12,9 @@ import { envoyConfig } from "../../actors/envoy/config.ts";
 import { FlError, fromWire } from "../errors.ts";
 import { silentLog } from "../log.ts";
 import type { Console } from "./console.ts";
-import { readable } from "./log-line.ts";
 import { json, period, withSettings } from "./options.ts";
 import { DIR, findPlace, type PlaceOptions, withPlace } from "./place.ts";
+import { RoleLines } from "./role-lines.ts";
 import { interruption } from "./signals.ts";
 import { emitProcess } from "./up.ts";
 import type { Verb } from "./verb.ts";
@@ -83,18 +83,20 @@ async function foreground(entry: string, options: RoleOptions, out: Console): Pr
   const signal = interruption();
   const role = entry === "device-monitor" ? "monitor" : entry;
   const name = config.name ?? role;
+  const lines = new RoleLines(role, name);
   const run = await forkRole(
     { role: entry, config: { ...place, ...config } },
     {
       signal,
       log: silentLog,
-      onLine: (line) => process.stderr.write(`${process.stderr.isTTY ? readable(line) : line}\n`), // O2
+      onLine: (line) => lines.line(line), // O2
       onReady: (pid) => {
         emitProcess(out, { role, name, state: "ready", pid, error: null, reason: null });
         out.say(`${role} ${name} is ready; Ctrl-C ends it.`);
       },
     },
   );
+  lines.end(run.how === "failed" && !out.json);
   if (run.how === "failed") throw fromWire(run.error);
   if (run.how === "crashed" && !signal.aborted) {
     throw new FlError("FL_PROCESS_CRASHED", { role, reason: run.reason, tail: [...run.tail] });
