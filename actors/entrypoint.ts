@@ -35,6 +35,8 @@ export type RoleContext<C> = {
   readonly stop: AbortSignal;
   /** tells the parent that the role answers now */
   ready(): void;
+  /** tells the parent what it waits for before it can answer */
+  waiting(reason: FlError): void;
 };
 
 /** Runs a role until it ends; its result is told to the parent. */
@@ -67,7 +69,9 @@ export function runRole<C extends RoleConfig>(
       const counters = new Counters();
       const ports: Ports = { bus: nats.bus, store: nats.store, clock: systemClock, log, counters };
       const wire = new Wire(ports, config.fed);
-      const output = await run({ config, wire, ports, stop: stop.signal, ready: () => tell({ type: "ready" }) });
+      const ready = (): void => tell({ type: "ready" });
+      const waiting = (reason: FlError): void => tell({ type: "waiting", error: reason.toJSON() });
+      const output = await run({ config, wire, ports, stop: stop.signal, ready, waiting });
       const dropped = counters.all();
       log.info(Object.keys(dropped).length > 0 ? { dropped } : {}, "ended");
       // Asked to leave, it has no outcome to tell: whoever asked knows, and a supervisor that did not starts the next one.

@@ -35,7 +35,12 @@ export const framing = {
 };
 
 /** What an entrypoint tells its parent. */
-export type FromChild = { type: "ready" } | { type: "output"; output: unknown } | { type: "failed"; error: WireError };
+export type FromChild =
+  | { type: "ready" }
+  /** it cannot answer yet, and goes on trying */
+  | { type: "waiting"; error: WireError }
+  | { type: "output"; output: unknown }
+  | { type: "failed"; error: WireError };
 
 export type ForkOptions = {
   readonly signal: AbortSignal;
@@ -43,11 +48,12 @@ export type ForkOptions = {
   /** where the child's own log lines go, one at a time; stderr by default */
   readonly onLine?: ((line: string) => void) | undefined;
   readonly onReady?: ((pid: number) => void) | undefined;
+  readonly onWaiting?: ((pid: number, error: WireError) => void) | undefined;
 };
 
 /** Never rejects: however a child ends is a ChildRun. */
 export function forkRole({ role, config }: ChildInput, options: ForkOptions): Promise<ChildRun> {
-  const { signal, log, onReady, onLine = (line) => process.stderr.write(`${line}\n`) } = options;
+  const { signal, log, onReady, onWaiting, onLine = (line) => process.stderr.write(`${line}\n`) } = options;
   const entry = fileURLToPath(new URL(`../${role}/main.js`, import.meta.url));
   const started = performance.now();
   return new Promise((resolve) => {
@@ -79,6 +85,7 @@ export function forkRole({ role, config }: ChildInput, options: ForkOptions): Pr
     else signal.addEventListener("abort", leave, { once: true });
     child.on("message", (message: FromChild) => {
       if (message.type === "ready") onReady?.(child.pid ?? 0);
+      else if (message.type === "waiting") onWaiting?.(child.pid ?? 0, message.error);
       else told = message;
     });
     child.on("error", (e) => crashed(e.message));

@@ -6,8 +6,10 @@
  * N2 An assignment is written by compare-and-set and holds all experiments an envoy is to run; taking one back is the same
  *    write without it. Both may be repeated.
  * N3 The first shard's shapes are the federation's, unless the Director was given them: a shard with others is refused.
+ * N4 A name is one process's at a time. Whoever else registers under it is refused while that one answers; one that does not
+ *    is replaced at once, however young its last sign of life: NATS knows who listens.
  */
-import { FlError } from "../../src/errors.ts";
+import { asFlError, FlError } from "../../src/errors.ts";
 import type {
   AssignmentRecord,
   EnvoyRecord,
@@ -18,41 +20,50 @@ import type {
   ShardInfo,
   Submission,
 } from "../../src/wire/messages.ts";
-import { buckets } from "../../src/wire/table.ts";
+import { buckets, subjects } from "../../src/wire/table.ts";
 import type { Rows, Wire } from "../../src/wire/wire.ts";
 
 const MISSED = 2.5;
+/** how long a process that is there may take to say so; well below an envoy's own patience */
+const PROBE_MS = 2_000;
 
 export type Shapes = { readonly sample_shape: readonly number[]; readonly target_shape: readonly number[] };
+export type EnvoysOptions = {
+  /** the Director's own name */
+  readonly director: string;
+  readonly periodMs: number;
+  readonly shapes?: Shapes | undefined;
+};
 type Seen = { at: number; heartbeat: Heartbeat | undefined };
 
 export class Envoys {
   readonly #wire: Wire;
   readonly #records: Rows<"{envoy}", EnvoyRecord>;
   readonly #assignments: Rows<"{envoy}", AssignmentRecord>;
+  readonly #director: string;
   readonly #periodMs: number;
   readonly #registered: Map<string, EnvoyRecord>;
   readonly #seen = new Map<string, Seen>();
   readonly #listeners = new Set<() => void>();
   #shapes: Shapes | undefined;
 
-  static async open(wire: Wire, periodMs: number, shapes: Shapes | undefined): Promise<Envoys> {
+  static async open(wire: Wire, options: EnvoysOptions): Promise<Envoys> {
     const [records, assignments] = await Promise.all([wire.table(buckets.envoys), wire.table(buckets.assignments)]);
     const known = (await records.all()).map((r) => r.value).sort((a, b) => a.registered_at - b.registered_at);
-    return new Envoys(wire, records, assignments, periodMs, known, shapes);
+    return new Envoys(wire, records, assignments, known, options);
   }
 
   private constructor(
     wire: Wire,
     records: Rows<"{envoy}", EnvoyRecord>,
     assignments: Rows<"{envoy}", AssignmentRecord>,
-    periodMs: number,
     known: readonly EnvoyRecord[],
-    shapes: Shapes | undefined,
+    { director, periodMs, shapes }: EnvoysOptions,
   ) {
     this.#wire = wire;
     this.#records = records;
     this.#assignments = assignments;
+    this.#director = director;
     this.#periodMs = periodMs;
     this.#registered = new Map(known.map((r) => [r.name, r]));
     this.#shapes = shapes ?? known[0];
@@ -66,6 +77,16 @@ export class Envoys {
 
   async register(name: string, info: ShardInfo): Promise<Registered> {
     const period_ms = this.#periodMs;
+    for (;;) {
+      const present = this.#registered.get(name);
+      if (present?.instance === undefined || present.instance === info.instance) break;
+      if (await this.#answers(name, present.instance)) {
+        const reason = `another envoy called ${name} is online`;
+        return { accepted: false, period_ms, error: new FlError("FL_EXISTS", { reason }).toJSON() }; // N4
+      }
+      if (this.#registered.get(name) === present) break; // else a third was quicker
+    }
+    // Until the name is taken nothing is waited for: of two that come at once the second finds the first.
     const { sample_shape, target_shape } = info;
     const want = this.#shapes ?? { sample_shape, target_shape };
     if (!same(want.sample_shape, sample_shape) || !same(want.target_shape, target_shape)) {
@@ -76,19 +97,31 @@ export class Envoys {
     const before = this.#registered.get(name);
     const now = this.#wire.ports.clock.now();
     const record: EnvoyRecord = { ...info, name, registered_at: before?.registered_at ?? now };
-    if (JSON.stringify(before) !== JSON.stringify(record)) await this.#records.put({ envoy: name }, record);
     this.#registered.set(name, record);
     this.#seen.set(name, { at: now, heartbeat: this.#seen.get(name)?.heartbeat });
+    if (JSON.stringify(before) !== JSON.stringify(record)) await this.#records.put({ envoy: name }, record);
     this.#changed();
     return { accepted: true, period_ms };
   }
 
   heartbeat(name: string, heartbeat: Heartbeat): HeartbeatReply {
-    const known = this.#registered.has(name);
+    const record = this.#registered.get(name);
+    const known = record !== undefined && record.instance === heartbeat.instance; // N4
     const was = this.online(name);
     if (known) this.#seen.set(name, { at: this.#wire.ports.clock.now(), heartbeat });
     if (known && !was) this.#changed();
     return { known, period_ms: this.#periodMs };
+  }
+
+  async #answers(envoy: string, instance: string): Promise<boolean> {
+    try {
+      const place = { envoy, instance, director: this.#director };
+      return (await this.#wire.request(subjects.probe, place, {}, { timeoutMs: PROBE_MS })).ok;
+    } catch (e) {
+      const { code } = asFlError(e);
+      if (code !== "FL_NO_RESPONDER" && code !== "FL_TIMEOUT") throw e;
+      return false;
+    }
   }
 
   #changed(): void {
@@ -106,7 +139,7 @@ export class Envoys {
 
   list(): EnvoyStatus[] {
     return this.names().map((name) => {
-      const { v: _, ...record } = this.#registered.get(name)!;
+      const { v: _, instance: __, ...record } = this.#registered.get(name)!;
       const seen = this.#seen.get(name);
       const { running = [], report = null } = seen?.heartbeat ?? {};
       return { ...record, online: this.online(name), seen_at: seen?.at ?? null, running, report };

@@ -28,7 +28,7 @@ runRole(directorConfig, "director", async ({ config, wire, ports, stop, ready })
   // Everything a federation's streams and buckets need is there before the first question is answered.
   const [records, envoys, submissions, snapshots] = await Promise.all([
     Records.open(wire),
-    Envoys.open(wire, periodMs, shapes),
+    Envoys.open(wire, { director: name, periodMs, shapes }),
     wire.journal("submissions"),
     wire.table(buckets.snapshots),
     wire.table(buckets.rounds),

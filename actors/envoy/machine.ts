@@ -1,11 +1,13 @@
 /**
  * The Envoy of one shard: keeps its Director informed, and one Collaborator running for each experiment it is assigned.
  *
- *   link: registering ⇄ pausing → online      work: following the assignments
+ *   link: registering ⇄ pausing | yielding → online      work: idle ⇄ following the assignments
  *
  * V1 The assignments' present value decides which collaborators run (law L3): what is in it runs, what is not is stopped.
  * V2 Without a Director the envoy goes on trying, and what it runs goes on running.
  * V3 A refused shard ends the envoy: another try would be refused as well.
+ * V4 While another process has its name it runs nothing and goes on trying, soon at first, as that one may be about to go,
+ *    then at the Director's period. It runs nothing either before it was first accepted.
  */
 import { assign, enqueueActions, setup, stopChild } from "xstate";
 import { asFlError, FlError, fromWire, type WireError } from "../../src/errors.ts";
@@ -19,6 +21,8 @@ export type RunningState = Heartbeat["running"][number]["state"];
 type Context = EnvoyInput & {
   periodMs: number;
   tries: number;
+  /** whether the name is its own (V4) */
+  accepted: boolean;
   running: Readonly<Record<string, RunningState>>;
   failure: WireError | null;
 };
@@ -89,12 +93,18 @@ export const envoyMachine = setup({
   },
   guards: {
     isAccepted: (_, p: Registered) => p.accepted,
+    isTaken: (_, p: Registered) => p.error?.code === "FL_EXISTS",
+    mayWork: ({ context }) => context.accepted,
+    mayNotWork: ({ context }) => !context.accepted,
     isRetryable: (_, p: { error: unknown }) => asFlError(p.error).retryable,
   },
-  delays: { pause: ({ context }) => PAUSES_MS[Math.min(context.tries, PAUSES_MS.length) - 1] ?? 0 },
+  delays: {
+    pause: ({ context }) => PAUSES_MS[Math.min(context.tries, PAUSES_MS.length) - 1] ?? 0,
+    patience: ({ context }) => Math.min(PAUSES_MS[context.tries - 1] ?? context.periodMs, context.periodMs),
+  },
 }).createMachine({
   id: "envoy",
-  context: ({ input }) => ({ ...input, periodMs: 10_000, tries: 0, running: {}, failure: null }),
+  context: ({ input }) => ({ ...input, periodMs: 10_000, tries: 0, accepted: false, running: {}, failure: null }),
   initial: "active",
   states: {
     active: {
@@ -119,7 +129,16 @@ export const envoyMachine = setup({
                   {
                     guard: { type: "isAccepted", params: ({ event }) => event.output },
                     target: "online",
-                    actions: assign({ periodMs: ({ event }) => event.output.period_ms, tries: 0 }),
+                    actions: assign({ periodMs: ({ event }) => event.output.period_ms, tries: 0, accepted: true }),
+                  },
+                  {
+                    guard: { type: "isTaken", params: ({ event }) => event.output },
+                    target: "yielding", // V4
+                    actions: assign({
+                      periodMs: ({ event }) => event.output.period_ms,
+                      tries: ({ context }) => context.tries + 1,
+                      accepted: false,
+                    }),
                   },
                   {
                     target: "#envoy.failed", // V3
@@ -147,6 +166,7 @@ export const envoyMachine = setup({
               },
             },
             pausing: { after: { pause: "registering" } },
+            yielding: { after: { patience: "registering" } },
             online: {
               invoke: {
                 id: "heartbeats",
@@ -162,19 +182,32 @@ export const envoyMachine = setup({
           },
         },
         work: {
-          invoke: {
-            id: "assignments",
-            src: "assignments",
-            input: ({ context }) => context,
-            onError: {
-              target: "#envoy.failed",
-              actions: { type: "failWith", params: ({ event }) => ({ error: event.error }) },
+          initial: "idle",
+          states: {
+            idle: { always: { guard: "mayWork", target: "following" } },
+            following: {
+              always: {
+                guard: "mayNotWork",
+                target: "idle",
+                actions: { type: "follow", params: { experiments: [] } }, // V4
+              },
+              invoke: {
+                id: "assignments",
+                src: "assignments",
+                input: ({ context }) => context,
+                onError: {
+                  target: "#envoy.failed",
+                  actions: { type: "failWith", params: ({ event }) => ({ error: event.error }) },
+                },
+              },
+              on: {
+                "assignments.changed": {
+                  actions: { type: "follow", params: ({ event }) => ({ experiments: event.experiments }) }, // V1
+                },
+              },
             },
           },
           on: {
-            "assignments.changed": {
-              actions: { type: "follow", params: ({ event }) => ({ experiments: event.experiments }) }, // V1
-            },
             "xstate.done.actor.collaborator.*": {
               actions: {
                 type: "childEnded",

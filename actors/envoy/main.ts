@@ -1,4 +1,9 @@
-/** The Envoy's process: one shard, for as long as its owner lets it run. */
+/**
+ * The Envoy's process: one shard, for as long as its owner lets it run.
+ *
+ * P1 It answers for its name from before it registers until it has ended: a Director asks it before it gives the name away.
+ */
+import { randomUUID } from "node:crypto";
 import { type EventObject, fromCallback, fromPromise } from "xstate";
 import { asFlError, fromWire } from "../../src/errors.ts";
 import { host } from "../../src/host.ts";
@@ -15,18 +20,34 @@ import { resolveShard } from "./shard.ts";
 
 const REQUEST_MS = 5_000;
 
-runRole(envoyConfig, "envoy", async ({ config, wire, ports, stop, ready }) => {
+runRole(envoyConfig, "envoy", async ({ config, wire, ports, stop, ready, waiting }) => {
   const { name: envoy, shard, monitor: use, backend } = config;
   const { clock, log } = ports;
   const { description, sampleShape, targetShape } = await resolveShard(shard);
   const monitor = await resolveMonitor(use, { wire, envoy });
+  const instance = randomUUID();
+  wire.serve(
+    subjects.probe,
+    { envoy, instance },
+    () => ({ ok: true }),
+    (error) => ({ ok: false, error: error.toJSON() }),
+  ); // P1
   const nursery = new Nursery(config, backend === undefined ? { shard } : { shard, backend }, log);
 
+  let yielding = false;
   const register = async (signal: AbortSignal): Promise<Registered> => {
-    const info = { v: 1 as const, description, sample_shape: [...sampleShape], target_shape: [...targetShape] };
+    const shapes = { sample_shape: [...sampleShape], target_shape: [...targetShape] };
+    const info = { v: 1 as const, instance, description, ...shapes };
     const answer = await wire.request(subjects.register, { envoy }, info, { timeoutMs: REQUEST_MS, signal });
-    log.info({ accepted: answer.accepted, period_ms: answer.period_ms }, "registered");
-    if (answer.accepted) ready();
+    const { accepted, period_ms, error } = answer;
+    if (accepted) {
+      log.info({ period_ms }, "registered");
+      ready();
+    } else if (error?.code === "FL_EXISTS" && !yielding) {
+      log.warn({ code: error.code, reason: error.detail.reason }, "the name is taken; trying until it is free");
+      waiting(fromWire(error));
+    }
+    yielding = !accepted;
     return answer;
   };
 
@@ -45,7 +66,7 @@ runRole(envoyConfig, "envoy", async ({ config, wire, ports, stop, ready }) => {
     const ends = new AbortController();
     const beat = async (): Promise<void> => {
       try {
-        const payload: Heartbeat = { v: 1, report: await report(), running: running() };
+        const payload: Heartbeat = { v: 1, instance, report: await report(), running: running() };
         const options = { timeoutMs: REQUEST_MS, signal: ends.signal };
         const { known, period_ms, error } = await wire.request(subjects.heartbeat, { envoy }, payload, options);
         period = period_ms;

@@ -43,10 +43,12 @@ export const lines = {
       type: z.literal("process"),
       role: text.describe("director, envoy, aggregation or monitor"),
       name: name.describe("the instance"),
-      state: z.enum(["ready", "restarting", "failed", "ended"]).describe("what became of it"),
+      state: z
+        .enum(["ready", "waiting", "restarting", "failed", "ended"])
+        .describe("what became of it; waiting: it goes on trying, `code` says what for"),
       pid: count.nullable().describe("of the process that is meant"),
-      code: text.nullable().describe("why it failed, as a code"),
-      reason: text.nullable().describe("why it failed or is started again, in words"),
+      code: text.nullable().describe("why it failed or waits, as a code"),
+      reason: text.nullable().describe("why it failed, waits or is started again, in words"),
     })
     .describe("A role's process changed its state."),
   submitted: z

@@ -17,13 +17,13 @@ import { host } from "../host.ts";
 import { createLog } from "../log.ts";
 import type { Log } from "../ports.ts";
 
-export type ProcessState = "ready" | "restarting" | "failed" | "ended";
+export type ProcessState = "ready" | "waiting" | "restarting" | "failed" | "ended";
 export type ProcessNews = {
   readonly role: string;
   readonly name: string;
   readonly state: ProcessState;
   readonly pid: number | null;
-  /** why it failed for good */
+  /** why it failed for good, or what keeps it waiting */
   readonly error: FlError | null;
   /** how it ended, when it is started again */
   readonly reason: string | null;
@@ -67,6 +67,7 @@ export class Processes {
       this.#news({ role, name, state, pid: null, error: null, reason: null, ...more });
     let ended: string | undefined;
     let readyPid: number | undefined;
+    let waits = false;
     const run = fromPromise<ChildRun, ChildInput>(({ input, signal: end }) => {
       if (ended !== undefined) tell("restarting", { reason: ended });
       const child = forkRole(input, {
@@ -74,10 +75,15 @@ export class Processes {
         log,
         onLine: (line) => file.write(`${line}\n`),
         onReady: (pid) => {
-          if (pid === readyPid) return; // an envoy that has found a new Director says it again
+          if (pid === readyPid && !waits) return; // an envoy that has found a new Director says it again
           readyPid = pid;
+          waits = false;
           tell("ready", { pid });
           settle.ready();
+        },
+        onWaiting: (pid, error) => {
+          waits = true;
+          tell("waiting", { pid, error: fromWire(error) });
         },
       });
       running = child.then((how) => {

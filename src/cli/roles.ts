@@ -94,6 +94,8 @@ async function foreground(entry: string, options: RoleOptions, out: Console): Pr
         emitProcess(out, { role, name, state: "ready", pid, error: null, reason: null });
         out.say(`${role} ${name} is ready; Ctrl-C ends it.`);
       },
+      onWaiting: (pid, error) =>
+        emitProcess(out, { role, name, state: "waiting", pid, error: fromWire(error), reason: null }), // people read its log
     },
   );
   lines.end(run.how === "failed" && !out.json);

@@ -49,6 +49,7 @@ export const glossary: Readonly<Record<string, string>> = {
   gpus: "Graphics processors.",
   index: "Which chunk, from 0.",
   "deviceReport.gpus.index": "Which of them, from 0.",
+  instance: "Made anew by each process of an envoy: it tells a repeated registration from that of another process.",
   known: "False: register again, unless there is an `error`.",
   last: "Its name in the `models` store.",
   layout: "SHA-256 that identifies names, dtypes and shapes (below).",

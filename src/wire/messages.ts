@@ -264,6 +264,8 @@ export type Event = z.infer<typeof event>;
 export const shape = z.array(z.int().positive());
 export const shardInfo = z.object({
   v: z.literal(1),
+  /** which process it is: two of one name are told apart by it */
+  instance: name.optional(),
   description: z.string(),
   sample_shape: shape,
   target_shape: shape,
@@ -297,10 +299,18 @@ export type DeviceReport = z.infer<typeof deviceReport>;
 
 export const running = z.object({ experiment: name, state: z.enum(["starting", "running", "restarting", "failed"]) });
 
-export const heartbeat = z.object({ v: z.literal(1), report: deviceReport.nullable(), running: z.array(running) });
+export const heartbeat = z.object({
+  v: z.literal(1),
+  instance: name.optional(),
+  report: deviceReport.nullable(),
+  running: z.array(running),
+});
 export type Heartbeat = z.infer<typeof heartbeat>;
 
-/** `known: false` asks the envoy to register again (a Director with an empty store, say), unless there is an `error`. */
+/**
+ * `known: false` asks the envoy to register again, unless there is an `error`: to a Director with an empty store, or where
+ * another has its name.
+ */
 export const heartbeatReply = z.object({
   known: z.boolean(),
   period_ms: z.int().positive(),

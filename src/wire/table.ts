@@ -114,12 +114,17 @@ export const subjects = {
   register: request("fl.v1.{fed}.envoy.{envoy}.register", m.shardInfo, m.registered, {
     from: envoy,
     to: "director",
-    doc: "An envoy offers its shard. Answered with the heartbeat period.",
+    doc: "An envoy offers its shard. Answered with the heartbeat period, or refused: the shard, or the name, which is taken.",
   }),
   heartbeat: request("fl.v1.{fed}.envoy.{envoy}.heartbeat", m.heartbeat, m.heartbeatReply, {
     from: envoy,
     to: "director",
     doc: "An envoy lives; what it runs; its device report. Answered with the period to keep.",
+  }),
+  probe: request("fl.v1.{fed}.envoy.{envoy}.instance.{instance}.probe.{director}", m.nothing, m.acknowledged, {
+    from: ["director", "director"],
+    to: "envoy",
+    doc: "Is this very process there? Asked before another takes its name; NATS says at once that nobody answers.",
   }),
   envoyFailed: request("fl.v1.{fed}.envoy.{envoy}.exp.{exp}.failed", m.envoyFailed, m.acknowledged, {
     from: envoy,

@@ -1,4 +1,4 @@
-/** The Envoy's machine: V1–V3 of actors/envoy/machine.ts. */
+/** The Envoy's machine: V1–V4 of actors/envoy/machine.ts. */
 import test from "ava";
 import { envoyMachine } from "../../actors/envoy/machine.ts";
 import { FlError } from "../../src/errors.ts";
@@ -6,6 +6,8 @@ import { after, done, failed, run } from "../support/transitions.ts";
 
 const input = { name: "north" };
 const registered = done("register", { accepted: true, period_ms: 500 });
+const refusal = { accepted: false, period_ms: 20_000, error: new FlError("FL_EXISTS").toJSON() };
+const taken = done("register", refusal);
 const assigned = (...experiments: string[]) => ({ type: "assignments.changed" as const, experiments });
 const link = (...events: { type: string }[]) =>
   (run(envoyMachine, input, ...events).snapshot.value as { active: { link: string } }).active.link;
@@ -29,18 +31,48 @@ test("a refused shard ends it with the Director's reason", (t) => {
   t.like(snapshot.output, { state: "failed", error: { code: "FL_SHARD_REFUSED" } });
 });
 
+test("a name that is taken is tried for again and again, soon at first, then at the Director's period (V4)", (t) => {
+  const away = failed("register", new FlError("FL_NO_RESPONDER"));
+  const again = after("patience", "envoy.active.link.yielding");
+  t.is(link(taken), "yielding");
+  t.is(link(taken, again), "registering");
+  t.is(link(taken, again, taken, again, registered), "online");
+  const delays = (...events: { type: string }[]) => {
+    const { actions } = run(envoyMachine, input, ...events);
+    return actions.flatMap((a) => (a.type === "xstate.raise" ? [(a.params as { delay: number }).delay] : []));
+  };
+  const tries = Array.from({ length: 9 }, () => [taken, again]).flat();
+  t.deepEqual(delays(taken), [100]);
+  t.deepEqual(delays(away, after("pause", "envoy.active.link.pausing"), taken), [250]);
+  t.deepEqual(delays(...tries, taken), [20_000]);
+  t.deepEqual(delays(done("register", { ...refusal, period_ms: 50 })), [50], "never later than that");
+});
+
+test("it runs nothing before it was accepted, and nothing any more once another has its name (V4)", (t) => {
+  const early = run(envoyMachine, input).snapshot;
+  t.falsy(early.children.assignments);
+  const { snapshot } = run(envoyMachine, input, registered, assigned("x"), { type: "director.unknown" }, taken);
+  t.deepEqual(snapshot.context.running, {});
+  t.falsy(snapshot.children["collaborator.x"]);
+  t.falsy(snapshot.children.assignments, "the assignments are the other's");
+  const again = after("patience", "envoy.active.link.yielding");
+  const back = [registered, { type: "director.unknown" }, taken, again, registered, assigned("x")];
+  t.truthy(run(envoyMachine, input, ...back).snapshot.children["collaborator.x"]);
+});
+
 test("a Director that does not know it is told again", (t) => {
   t.is(link(registered, { type: "director.unknown" }), "registering");
 });
 
 test("what is assigned runs, what is not any more is stopped, also while no Director answers", (t) => {
-  const both = run(envoyMachine, input, assigned("x", "y")).snapshot;
+  const alone = [registered, { type: "director.unknown" }, failed("register", new FlError("FL_NO_RESPONDER"))];
+  const both = run(envoyMachine, input, ...alone, assigned("x", "y")).snapshot;
   t.deepEqual(Object.keys(both.context.running), ["x", "y"]);
   t.truthy(both.children["collaborator.x"]);
-  const one = run(envoyMachine, input, assigned("x", "y"), assigned("y")).snapshot;
+  const one = run(envoyMachine, input, ...alone, assigned("x", "y"), assigned("y")).snapshot;
   t.falsy(one.children["collaborator.x"]);
   t.truthy(one.children["collaborator.y"]);
-  t.deepEqual(Object.keys(run(envoyMachine, input, assigned("x"), assigned()).snapshot.context.running), []);
+  t.deepEqual(Object.keys(run(envoyMachine, input, ...alone, assigned("x"), assigned()).snapshot.context.running), []);
 });
 
 test("the same assignments twice start nothing twice", (t) => {
