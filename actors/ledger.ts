@@ -56,7 +56,7 @@ export class Ledger {
       failure: failure ?? null,
     };
     // a round opens and closes once; a collaborator may be lost again and again, and a name be asked for by several
-    const again = type.startsWith("collaborator.") || type.startsWith("update.") || type.startsWith("aggregator.");
+    const again = /^(collaborator|update|aggregator)\.|\.waiting$/.test(type);
     // a failure is the same one for the next Aggregator of its round (L2)
     const when = type === "collaborator.failed" ? digestOf(detail.error) : at;
     const id = `${this.#exp}.${type}.${round}.${again ? `${detail.collaborator ?? ""}.${when}` : (detail.seq ?? "")}`;

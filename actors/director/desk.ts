@@ -7,6 +7,7 @@ import { FlError } from "../../src/errors.ts";
 import type { ModelReply, Progress } from "../../src/wire/messages.ts";
 import { buckets, subjects } from "../../src/wire/table.ts";
 import type { Wire } from "../../src/wire/wire.ts";
+import { type Standing, waitingOf } from "./choice.ts";
 import type { Envoys } from "./envoys.ts";
 import type { DirectorEvent } from "./machine.ts";
 import { hasEnded, type Records } from "./records.ts";
@@ -15,11 +16,12 @@ export type Desk = {
   readonly wire: Wire;
   readonly records: Records;
   readonly envoys: Envoys;
+  readonly standing: () => Standing;
   readonly sendBack: (event: DirectorEvent) => void;
 };
 
 /** Serves until the returned function is called. */
-export function openDesk({ wire, records, envoys, sendBack }: Desk): () => void {
+export function openDesk({ wire, records, envoys, standing, sendBack }: Desk): () => void {
   /** the newest progress of each running experiment */
   const progress = new Map<string, Progress>();
   const found = async (experiment: string) => {
@@ -49,7 +51,8 @@ export function openDesk({ wire, records, envoys, sendBack }: Desk): () => void 
       async (_, { experiment: name }) => {
         const experiment = await found(name);
         if (hasEnded(experiment)) progress.delete(name);
-        return { status: { experiment, progress: progress.get(name) ?? null } };
+        const waiting = waitingOf(experiment, standing(), envoys);
+        return { status: { experiment, progress: progress.get(name) ?? null, waiting } };
       },
       (error) => ({ error: error.toJSON() }),
     ),

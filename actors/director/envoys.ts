@@ -130,11 +130,21 @@ export class Envoys {
 
   online(name: string): boolean {
     const seen = this.#seen.get(name);
-    return seen !== undefined && this.#wire.ports.clock.now() - seen.at < MISSED * this.#periodMs; // N1
+    return seen !== undefined && this.#wire.ports.clock.now() - seen.at < this.patienceMs; // N1
+  }
+
+  /** Whether an envoy has ever registered under this name. */
+  known(name: string): boolean {
+    return this.#registered.has(name);
   }
 
   names(): string[] {
     return [...this.#registered.keys()].sort();
+  }
+
+  /** How long an envoy that lives may take to show itself, in milliseconds (N1). */
+  get patienceMs(): number {
+    return MISSED * this.#periodMs;
   }
 
   list(): EnvoyStatus[] {
@@ -144,39 +154,6 @@ export class Envoys {
       const { running = [], report = null } = seen?.heartbeat ?? {};
       return { ...record, online: this.online(name), seen_at: seen?.at ?? null, running, report };
     });
-  }
-
-  /**
-   * Who takes part: the online ones of those `wanted` (all registered, if "all"). Waits for all of them to be online, but
-   * no longer than an envoy that lives may take to show itself, once `enough` are.
-   */
-  async choose(
-    wanted: "all" | readonly string[],
-    enough: (online: number, of: number) => boolean,
-    signal: AbortSignal,
-  ): Promise<string[]> {
-    const { clock } = this.#wire.ports;
-    const since = clock.now();
-    const patience = MISSED * this.#periodMs;
-    for (;;) {
-      signal.throwIfAborted();
-      const asked = wanted === "all" ? this.names() : [...wanted].sort();
-      const online = asked.filter((n) => this.online(n));
-      const left = since + patience - clock.now();
-      if (online.length > 0 && online.length === asked.length) return online;
-      if (left <= 0 && online.length > 0 && enough(online.length, asked.length)) return online;
-      await new Promise<void>((resolve) => {
-        const wake = (): void => {
-          cancel();
-          end();
-          signal.removeEventListener("abort", wake);
-          resolve();
-        };
-        const end = this.onChange(wake);
-        const cancel = left > 0 ? clock.after(left, wake) : (): void => {};
-        signal.addEventListener("abort", wake, { once: true });
-      });
-    }
   }
 
   /** Gives an experiment to an envoy (N2). */

@@ -2,12 +2,14 @@
 import { type EventObject, fromCallback, fromPromise } from "xstate";
 import { asFlError, fromWire } from "../../src/errors.ts";
 import { host } from "../../src/host.ts";
-import { parsePlan, resolveQuorum } from "../../src/plan/plan.ts";
+import { parsePlan } from "../../src/plan/plan.ts";
+import type { ExperimentRecord, Waiting } from "../../src/wire/messages.ts";
 import { buckets, consumers, shelves, subjects } from "../../src/wire/table.ts";
 import { childMachine } from "../child/machine.ts";
 import { Nursery } from "../child/nursery.ts";
 import { runRole } from "../entrypoint.ts";
 import { insist } from "../insist.ts";
+import { choose, type Standing, waitingOf } from "./choice.ts";
 import { directorConfig } from "./config.ts";
 import { openDesk } from "./desk.ts";
 import { Envoys } from "./envoys.ts";
@@ -39,6 +41,13 @@ runRole(directorConfig, "director", async ({ config, wire, ports, stop, ready })
   ]);
   const nursery = new Nursery(config, {}, ports.log);
   const work = new Set<Promise<void>>();
+  const standing = (): Standing => hosted.actor.getSnapshot().context;
+  /** an experiment begins to wait: who reads its events is told, and who reads the log */
+  const waits = async (exp: string, waiting: Waiting): Promise<void> => {
+    ports.log.info({ experiment: exp, ...waiting }, "experiment waits");
+    const told = { type: "experiment.waiting" as const, round: null, detail: { ...waiting } };
+    await records.announce(exp, told).catch((e) => ports.log.warn({ experiment: exp, err: e }, "not announced"));
+  };
 
   const experiment = experimentMachine.provide({
     actors: {
@@ -46,8 +55,9 @@ runRole(directorConfig, "director", async ({ config, wire, ports, stop, ready })
         const record = await records.get(exp);
         if (record !== undefined && record.collaborators.length > 0) return { collaborators: record.collaborators };
         const plan = parsePlan(record?.submission.plan);
-        const enough = (online: number, of: number): boolean => online >= resolveQuorum(plan, of);
-        return { collaborators: await envoys.choose(plan.collaborators, enough, signal) };
+        const { clock } = ports;
+        const told = { clock, signal, waits: (waiting: Waiting) => waits(exp, waiting) };
+        return { collaborators: [...(await choose(plan, envoys, told))] };
       }),
       start: fromPromise(async ({ input: { name: exp, collaborators } }) => {
         const { submission } = await records.start(exp, collaborators);
@@ -75,16 +85,22 @@ runRole(directorConfig, "director", async ({ config, wire, ports, stop, ready })
           sendBack({ type: "experiment.submitted", experiment: exp });
           await hosted.flush();
         };
+        const queued = async (record: ExperimentRecord): Promise<void> => {
+          const waiting = waitingOf(record, standing(), envoys);
+          if (waiting !== null && waiting.ahead.length > 0) await waits(record.name, waiting);
+        };
         const working: Promise<void> = submissions
           .work({ durable: consumers.director.durable, signal: ends.signal }, (m) =>
-            admit({ wire, records, submit }, m),
+            admit({ wire, records, submit, queued }, m),
           )
           .catch((e) => sendBack({ type: "watch.failed", error: asFlError(e).toJSON() } satisfies DirectorEvent))
           .finally(() => work.delete(working));
         work.add(working);
         return () => ends.abort();
       }),
-      desk: fromCallback<EventObject, DirectorInput>(({ sendBack }) => openDesk({ wire, records, envoys, sendBack })),
+      desk: fromCallback<EventObject, DirectorInput>(({ sendBack }) =>
+        openDesk({ wire, records, envoys, standing, sendBack }),
+      ),
       experiment,
       withdraw: fromPromise(({ input: { experiment: exp } }) => records.end(exp, { state: "cancelled" })),
     },

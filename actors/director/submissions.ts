@@ -21,10 +21,12 @@ export type Submissions = {
   readonly records: Records;
   /** hands the experiment to the machine; resolves when that is stored */
   readonly submit: (experiment: string) => Promise<void>;
+  /** tells that it has to wait for its turn, if it has */
+  readonly queued: (record: ExperimentRecord) => Promise<void>;
 };
 
 /** Handles one message of the submissions stream. Rejects only where another try may go better. */
-export async function admit({ wire, records, submit }: Submissions, message: Stored): Promise<void> {
+export async function admit({ wire, records, submit, queued }: Submissions, message: Stored): Promise<void> {
   const { counters, log, clock } = wire.ports;
   const owner = match(subjects.submit.pattern, message.subject)?.owner ?? "unknown";
   let submission: Submission;
@@ -51,6 +53,7 @@ export async function admit({ wire, records, submit }: Submissions, message: Sto
   if (hasEnded(record)) return; // it could not run, or it has been run and this is an old message
   await submit(name);
   await records.announce(name, { type: "experiment.accepted", round: null, detail: { owner, seq: message.seq } });
+  await queued(record);
 }
 
 type Made = { owner: string; submission: Submission; seq: number; at: number };

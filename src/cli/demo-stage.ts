@@ -9,7 +9,7 @@ import type { Console } from "./console.ts";
 import { type DemoScene, demoView } from "./demo-view.ts";
 import type { Live } from "./live.ts";
 import type { RoundRow, Rounds } from "./rounds.ts";
-import { emitRow, remarkOf, rowLine } from "./watch.ts";
+import { emitRow, remarkOf, rowLine, waitingIn } from "./watch.ts";
 
 const TICK_MS = 200;
 
@@ -60,7 +60,8 @@ export class DemoStage {
   event(event: Event, rounds: Rounds): void {
     this.#set({ rows: [...rounds.rows] });
     const remark = (event.round ?? 0) < this.#shownBefore ? undefined : remarkOf(event);
-    if (remark !== undefined && event.type !== "experiment.failed") this.#out.notice(remark);
+    const own = waitingIn(event)?.ahead.length === 0; // it waits for the envoys that are being started
+    if (remark !== undefined && event.type !== "experiment.failed" && !own) this.#out.notice(remark);
   }
 
   progress(progress: Progress): void {

@@ -1,7 +1,7 @@
 /** One experiment as lines: for programs, and for people. */
 import { codes } from "../errors.ts";
 import { type Plan, parsePlan } from "../plan/plan.ts";
-import type { ExperimentRecord, Failure, RoundRecord } from "../wire/messages.ts";
+import type { ExperimentRecord, Failure, RoundRecord, Waiting } from "../wire/messages.ts";
 import type { Console } from "./console.ts";
 import { ago, decimal, duration, percent } from "./figures.ts";
 import { accuracyIn, ratingOf } from "./rounds.ts";
@@ -29,12 +29,17 @@ function planOf({ submission }: ExperimentRecord): Plan | undefined {
   }
 }
 
-export function emitExperiment(out: Console, record: ExperimentRecord, row: RoundRecord | undefined): void {
+export function emitExperiment(
+  out: Console,
+  record: ExperimentRecord,
+  row: RoundRecord | undefined,
+  waiting: Waiting | null = null,
+): void {
   const { name, owner, state, rounds, collaborators, submitted_at, started_at, ended_at, failure } = record;
   const { metrics, accuracy, best, round } = summed(record, row);
   out.emit("experiment", {
     ...{ name, owner, state, round, rounds, accuracy, metrics, best, collaborators },
-    ...{ submitted_at, started_at, ended_at, failure },
+    ...{ submitted_at, started_at, ended_at, waiting, failure },
   });
 }
 
@@ -44,6 +49,7 @@ export function experimentLines(
   record: ExperimentRecord,
   row: RoundRecord | undefined,
   now: number,
+  waiting: Waiting | null = null,
 ): string[] {
   const { metrics, accuracy, best, round } = summed(record, row);
   const { name, owner, state, rounds, submitted_at, started_at, ended_at, failure } = record;
@@ -52,6 +58,7 @@ export function experimentLines(
   const field = (label: string, text: string): void => {
     lines.push(`  ${label.padEnd(10)} ${text}`);
   };
+  if (waiting !== null) field("waits for", waiting.reason);
   if (started_at !== null) field("time", duration((ended_at ?? now) - started_at));
   field("submitted", `${ago(submitted_at, now)} by ${owner}`);
   if (accuracy !== null) field("accuracy", percent(accuracy));

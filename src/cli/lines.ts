@@ -7,7 +7,7 @@
  *    known is null, never left out.
  */
 import { z } from "zod";
-import { deviceReport, experimentState, failure, peerState, running } from "../wire/messages.ts";
+import { deviceReport, experimentState, failure, peerState, running, waiting } from "../wire/messages.ts";
 
 const text = z.string();
 const name = z.string();
@@ -78,9 +78,23 @@ export const lines = {
       submitted_at: time.describe("when it was stored"),
       started_at: time.nullable().describe("when it left the queue"),
       ended_at: time.nullable().describe("when it ended"),
+      waiting: waiting
+        .nullable()
+        .describe(
+          "why it has not started: `reason` in words, `for` whom, and what is `ahead`; null unless it is pending",
+        ),
       failure: failure.nullable().describe("role, name, round and coded error with stack"),
     })
     .describe("`status`: one experiment; `submit --wait`: how it ended."),
+  waiting: z
+    .strictObject({
+      type: z.literal("waiting"),
+      experiment: name.describe("the experiment's"),
+      reason: text.describe("what it waits for, in words"),
+      for: z.array(name).describe("envoys that it needs and that are not online"),
+      ahead: z.array(name).describe("experiments that run or start before it, in order"),
+    })
+    .describe("`submit --wait`: it does not start yet."),
   collaborator: z
     .strictObject({
       type: z.literal("collaborator"),

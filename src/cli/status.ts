@@ -26,7 +26,7 @@ async function showAll(out: Console, federation: Federation): Promise<void> {
   const names = (await federation.list()).map((record) => record.name);
   const all = await Promise.all(names.map((name) => federation.status(name)));
   const now = Date.now();
-  for (const { experiment, round } of all) emitExperiment(out, experiment, round);
+  for (const { experiment, round, waiting } of all) emitExperiment(out, experiment, round, waiting);
   if (all.length === 0) {
     out.say("No experiments yet. entente submit PLAN hands one in.");
     return;
@@ -46,13 +46,16 @@ async function showAll(out: Console, federation: Federation): Promise<void> {
     { head: "owner" },
   ];
   out.rows(table(columns, rows, out.paint.dim));
+  for (const { experiment, waiting } of all) {
+    if (waiting !== null) out.say(`${experiment.name} waits for ${waiting.reason}`);
+  }
   if (all.some((s) => !s.director)) out.notice("No Director answers: this is what is stored.");
 }
 
-function showOne(out: Console, { experiment, round, progress, director }: ExperimentStatus): void {
+function showOne(out: Console, { experiment, round, progress, waiting, director }: ExperimentStatus): void {
   const now = Date.now();
-  emitExperiment(out, experiment, round);
-  for (const line of experimentLines(out, experiment, round, now)) out.say(line);
+  emitExperiment(out, experiment, round, waiting);
+  for (const line of experimentLines(out, experiment, round, now, waiting)) out.say(line);
   if (progress !== null) {
     emitCollaborators(out, experiment.name, progress);
     out.say();

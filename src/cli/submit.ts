@@ -8,7 +8,7 @@ import { emitExperiment, experimentLines } from "./experiment-view.ts";
 import { type PlaceOptions, withFederation, withPlace } from "./place.ts";
 import { interruption } from "./signals.ts";
 import type { Verb } from "./verb.ts";
-import { emitRow, remarkOf, rowLine, watch } from "./watch.ts";
+import { emitRow, remarkOf, rowLine, waitingIn, watch } from "./watch.ts";
 
 type SubmitOptions = PlaceOptions & { workspace?: string; name?: string; wait?: boolean };
 
@@ -21,7 +21,7 @@ export const submit: Verb = (program, action) =>
       action<SubmitOptions, [string]>(async ({ workspace, name, wait, ...place }, out, planFile) => {
         const prepared = await prepareExperiment({ planFile, workspace, name });
         return withFederation(place, async (federation) => {
-          const { state, seq, error, experiment } = await federation.submit(prepared, interruption());
+          const { state, seq, error, experiment, strangers } = await federation.submit(prepared, interruption());
           if (error?.code === "FL_EXISTS")
             throw new FlError("FL_EXISTS", { ...error.detail, hint: "give it another --name" });
           if (error !== undefined) throw error;
@@ -36,6 +36,10 @@ export const submit: Verb = (program, action) =>
               ? `${experiment} is accepted.`
               : `${experiment} is queued; no Director is running yet, and the next one takes it.`,
           );
+          for (const { name, near } of strangers) {
+            const meant = near === undefined ? "" : ` (did you mean ${near}?)`;
+            out.notice(`no envoy has ever registered as ${name}${meant}; the experiment may wait until one does`);
+          }
           return wait ? waited(federation, experiment, prepared.plan.rounds, out) : 0;
         });
       }),
@@ -52,7 +56,11 @@ async function waited(federation: Federation, experiment: string, rounds: number
       },
       onEvent: (event) => {
         const remark = event.type === "experiment.failed" ? undefined : remarkOf(event);
-        if (remark !== undefined) out.notice(remark);
+        const waiting = waitingIn(event);
+        if (waiting !== undefined) {
+          out.emit("waiting", { experiment, ...waiting });
+          out.aside(`${experiment} waits for ${waiting.reason}`);
+        } else if (remark !== undefined) out.notice(remark);
       },
     },
     interruption(),

@@ -1,7 +1,7 @@
 /** Following one experiment from its first event to its end, as `submit --wait` and `demo` show it. */
 import type { Federation } from "../client/federation.ts";
 import { parsePlan } from "../plan/plan.ts";
-import type { Event, ExperimentRecord, Progress } from "../wire/messages.ts";
+import { type Event, type ExperimentRecord, type Progress, type Waiting, waiting } from "../wire/messages.ts";
 import type { Console } from "./console.ts";
 import { decimal, percent } from "./figures.ts";
 import { type RoundRow, Rounds } from "./rounds.ts";
@@ -35,8 +35,14 @@ export async function watch(
   return federation.record(experiment);
 }
 
+/** What an event says that the experiment begins to wait for; undefined if it says something else. */
+export function waitingIn({ type, detail }: Event): Waiting | undefined {
+  return type === "experiment.waiting" ? waiting.safeParse(detail).data : undefined;
+}
+
 /** What is worth a line on its own; undefined for the rest. */
-export function remarkOf({ type, round, detail, failure }: Event): string | undefined {
+export function remarkOf(event: Event): string | undefined {
+  const { type, round, detail, failure } = event;
   const who = String(detail.collaborator ?? "");
   const why = detail.error as { code?: string; message?: string } | undefined;
   switch (type) {
@@ -49,6 +55,8 @@ export function remarkOf({ type, round, detail, failure }: Event): string | unde
       return `${who}: ${why?.code} ${why?.message} (round ${round})`;
     case "aggregator.restarted":
       return `the aggregator was restarted (round ${round})`;
+    case "experiment.waiting":
+      return `it waits for ${waitingIn(event)?.reason}`;
     case "experiment.failed":
       return `failed: ${failure?.error.code} ${failure?.error.message}`;
     default:

@@ -9,7 +9,16 @@
  */
 import { asFlError, fromWire } from "../errors.ts";
 import type { Log, Ports } from "../ports.ts";
-import type { EnvoyStatus, Event, ExperimentRecord, Metric, Progress, RoundRecord } from "../wire/messages.ts";
+import type {
+  EnvoyStatus,
+  Event,
+  ExperimentRecord,
+  Metric,
+  Progress,
+  RoundRecord,
+  Status,
+  Waiting,
+} from "../wire/messages.ts";
 import { buckets, subjects } from "../wire/table.ts";
 import { Wire } from "../wire/wire.ts";
 import { connect } from "./connect.ts";
@@ -42,6 +51,8 @@ export type ExperimentStatus = {
   readonly round: RoundRecord | undefined;
   /** what its Aggregator told last; null unless it runs and a Director was there to hear it */
   readonly progress: Progress | null;
+  /** why it has not started; null if it has, or nobody is there who knows */
+  readonly waiting: Waiting | null;
   /** false: no Director answered, and this is what is stored */
   readonly director: boolean;
 };
@@ -87,12 +98,12 @@ export class Federation {
   async status(experiment: string): Promise<ExperimentStatus> {
     const [told, round] = await Promise.all([this.#told(experiment), this.#round(experiment)]);
     if (told === undefined) {
-      return { experiment: await this.record(experiment), round, progress: null, director: false };
+      return { experiment: await this.record(experiment), round, progress: null, waiting: null, director: false };
     }
     return { ...told, round, director: true };
   }
 
-  async #told(experiment: string): Promise<{ experiment: ExperimentRecord; progress: Progress | null } | undefined> {
+  async #told(experiment: string): Promise<Status | undefined> {
     const { status, error } =
       (await this.#ask(() =>
         this.wire.request(subjects.status, { caller: this.name }, { experiment }, { timeoutMs: ANSWER_MS }),
@@ -124,6 +135,17 @@ export class Federation {
     );
     if (error !== undefined) throw fromWire(error);
     return envoys;
+  }
+
+  /** The names under which envoys have registered, ever; without a Director, too. */
+  async registered(): Promise<string[]> {
+    try {
+      const rows = await (await this.#reader.table(buckets.envoys)).all();
+      return rows.map((r) => r.value.name).sort();
+    } catch (e) {
+      if (asFlError(e).code === "FL_NOT_FOUND") return []; // no Director has run yet
+      throw e;
+    }
   }
 
   /** @throws FL_NOT_FOUND, FL_STATE when it has ended, FL_NO_RESPONDER while no Director runs */

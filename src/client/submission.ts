@@ -3,9 +3,12 @@
  *
  * S1 Once `stored` the experiment will run, whatever happens to this program or to any Director (law L1).
  * S2 The Director's answer is known by the submission's place in its stream: two submissions of one name are told apart.
+ * S3 Whom the plan names and nobody has ever registered as is told, not refused: that envoy may be started later.
  */
 import { randomUUID } from "node:crypto";
 import { type FlError, fromWire } from "../errors.ts";
+import { nearest } from "../nearest.ts";
+import type { Plan } from "../plan/plan.ts";
 import { event as eventSchema, type Submission } from "../wire/messages.ts";
 import { shelves, subjects } from "../wire/table.ts";
 import { token } from "../wire/template.ts";
@@ -24,6 +27,13 @@ export type Submitted = {
   readonly state: "accepted" | "refused" | "stored";
   /** why it was refused */
   readonly error?: FlError;
+  /** S3 */
+  readonly strangers: readonly Stranger[];
+};
+export type Stranger = {
+  readonly name: string;
+  /** the envoy that may be meant */
+  readonly near?: string;
 };
 
 /** @throws FL_SUBJECT_TOKEN for a name that is not one token; the signal's reason */
@@ -43,7 +53,8 @@ export async function submit(
   signal?.throwIfAborted();
   const payload: Submission = { v: 1, name: experiment, plan, archive: { object: digest, digest } };
   const seq = await wire.append(subjects.submit, submissions, { owner: federation.name }, payload, randomUUID());
-  const stored = { experiment, seq, state: "stored" } as const;
+  const strangers = await strangersIn(plan, federation);
+  const stored = { experiment, seq, state: "stored", strangers } as const;
   if (!(await federation.directed())) return stored;
 
   const scope = AbortSignal.any([AbortSignal.timeout(VERDICT_MS), ...(signal === undefined ? [] : [signal])]);
@@ -57,4 +68,21 @@ export async function submit(
   }
   signal?.throwIfAborted();
   return stored;
+}
+
+async function strangersIn(
+  { collaborators }: Pick<Plan, "collaborators">,
+  federation: Federation,
+): Promise<Stranger[]> {
+  if (collaborators === "all") return [];
+  const registered = await federation.registered();
+  return collaborators
+    .filter((name) => !registered.includes(name))
+    .map((name) => {
+      const near = nearest(
+        name,
+        registered.filter((r) => !collaborators.includes(r)),
+      );
+      return { name, ...(near === undefined ? {} : { near }) };
+    });
 }

@@ -8,6 +8,7 @@ export const glossary: Readonly<Record<string, string>> = {
   accepted: "Whether the shard takes part.",
   after:
     "The session whose `finish` left the state this round starts from; an actor that still rests there restores nothing.",
+  ahead: "Experiments that run or start before it, in order.",
   archive: "The workspace archive: an object of the `archives` store.",
   assigned: "For each collaborator of this round, the labels of its tasks, in order.",
   at: "When.",
@@ -44,6 +45,7 @@ export const glossary: Readonly<Record<string, string>> = {
   experiments: "In the order of submission.",
   "assignmentRecord.experiments": "What is to run here now; what is not in the list any more has ended.",
   failure: "Why, and where, if it failed.",
+  for: "Envoys that it needs and that are not online, by name.",
   frame: "The one frame of an update that fits in it: nothing is pulled then.",
   free: "Bytes that are free.",
   gpus: "Graphics processors.",
@@ -89,6 +91,7 @@ export const glossary: Readonly<Record<string, string>> = {
   plan_digest: "Identifies what the plan asks for.",
   progress: "What its Aggregator said last; null if nothing yet, or it has ended.",
   quorum: "Updates that make a round count once its deadline has passed.",
+  reason: "What it waits for, in words.",
   ref: "Chunks of the MODEL stream, while it runs.",
   registered_at: "When it first registered.",
   report: "What its device monitor said last.",
@@ -132,6 +135,7 @@ export const glossary: Readonly<Record<string, string>> = {
   value: "The value.",
   values: "By name.",
   verdict: "See [a round](#a-round).",
+  waiting: "Why it has not started; null unless it is pending.",
   waiting_for:
     "The part elsewhere that the round waits for, as the plan names it (`nats:<name>`); null if it waits for collaborators only.",
   weight: "What the update counts in the average: samples trained on, or 1.",

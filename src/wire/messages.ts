@@ -240,6 +240,7 @@ export const event = z.object({
   type: z.enum([
     "experiment.accepted",
     "experiment.refused",
+    "experiment.waiting",
     "experiment.started",
     "experiment.finished",
     "experiment.failed",
@@ -339,8 +340,21 @@ export type SnapshotRecord = z.infer<typeof snapshot>;
 
 // --- requests to the Director ---------------------------------------------------------------------------------------
 
+/** Why an experiment has not started: what runs before it, or who is not there. */
+export const waiting = z.object({
+  /** in words that go on from "it waits for" */
+  reason: z.string(),
+  for: z.array(name),
+  ahead: z.array(name),
+});
+export type Waiting = z.infer<typeof waiting>;
+
 export const which = z.strictObject({ experiment: name });
-export const status = z.object({ experiment: experimentRecord, progress: progress.nullable() });
+export const status = z.object({
+  experiment: experimentRecord,
+  progress: progress.nullable(),
+  waiting: waiting.nullable().default(null),
+});
 export type Status = z.infer<typeof status>;
 export const statusReply = z.object({ status: status.optional(), error: wireError.optional() });
 export const listReply = z.object({ experiments: z.array(experimentRecord), error: wireError.optional() });

@@ -80,7 +80,7 @@ export const subjects = {
     from: caller,
     to: "director",
     open: true,
-    doc: "One experiment: its record and, while it runs, its progress.",
+    doc: "One experiment: its record, what it waits for and, while it runs, its progress.",
   }),
   list: request("fl.v1.{fed}.director.list.{caller}", m.nothing, m.listReply, {
     from: caller,
