@@ -43,7 +43,7 @@ export function openDesk({ wire, records, envoys, standing, sendBack }: Desk): (
       subjects.heartbeat,
       {},
       ({ envoy }, heartbeat) => envoys.heartbeat(envoy, heartbeat),
-      () => ({ known: false, period_ms: 10_000 }),
+      (error) => ({ known: false, period_ms: 10_000, error: error.toJSON() }),
     ),
     wire.serve(
       subjects.status,
