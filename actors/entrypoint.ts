@@ -3,8 +3,10 @@
  * its parent how it went, and ends.
  *
  * M1 The one argument is a JSON object, checked against the role's schema.
- * M2 SIGTERM and SIGINT ask the actor to leave; a second one, or a parent that died, ends the process at once.
- * M3 Exit status 0: the actor has ended or left. 1: it failed; the coded error is the last log line and goes to the parent.
+ * M2 SIGTERM and SIGINT ask the actor to leave; a second one, or a parent that died, ends the process at once, and so does
+ *    LEAVE_MS later whatever does not let go.
+ * M3 Exit status 0: the actor has ended or left. 1: it failed, and the coded error is the last log line and goes to the
+ *    parent; or it did not leave in time. 130: it was asked twice.
  */
 import { z } from "zod";
 import { systemClock } from "../src/clock.ts";
@@ -17,6 +19,9 @@ import { parseStrict } from "../src/validate.ts";
 import { TOKEN } from "../src/wire/template.ts";
 import { Wire } from "../src/wire/wire.ts";
 import type { FromChild } from "./child/fork.ts";
+
+/** More than its own children are given, less than its parent gives it (actors/child/fork.ts). */
+const LEAVE_MS = 5_000;
 
 /** What every role is told. */
 export const roleConfig = z.strictObject({
@@ -48,17 +53,21 @@ export function runRole<C extends RoleConfig>(
   const tell = (message: FromChild): void => {
     if (process.connected) process.send?.(message, undefined, undefined, () => {}); // a parent that is gone needs no news
   };
+  let log = createLog({ name: role });
   const stop = new AbortController();
   const ask = (): void => {
     if (stop.signal.aborted) process.exit(130); // M2
     stop.abort(new FlError("FL_CLOSED", { reason: "asked to leave" }));
+    setTimeout(() => {
+      log.error({ afterMs: LEAVE_MS }, "did not leave in time");
+      process.exit(1); // M2
+    }, LEAVE_MS).unref();
   };
   process.on("SIGTERM", ask);
   process.on("SIGINT", ask);
   process.on("disconnect", () => process.exit(1)); // M2
 
   const main = async (): Promise<number> => {
-    let log = createLog({ name: role });
     let close = async (): Promise<void> => {};
     try {
       const config = parseStrict(schema, argument(), { code: "FL_USAGE", what: `configuration of ${role}` });

@@ -3,9 +3,12 @@
  *
  * F1 The child is in a process group of its own: Ctrl-C reaches its parent, which ends it in order.
  * F2 A child whose parent dies leaves by itself (its channel closes, actors/entrypoint.ts).
- * F3 Aborting asks it to leave (SIGTERM) and ends it after GRACE_MS if it does not.
+ * F3 Aborting asks it to leave (SIGTERM) and ends it after its grace if it does not. A leaf, which has no children of its
+ *    own, gets less than its parent takes to leave (actors/entrypoint.ts), and that one less than whoever waits for it: so
+ *    each is ended by its parent and none is left over.
  * F4 Nothing a child says reaches this process's stdout, which is a command's own: what user code prints there is a line of
  *    the log.
+ * F5 A leaf is killed when this process exits: user code that never yields would not notice the channel (F2).
  */
 import { type ChildProcess, fork } from "node:child_process";
 import { createInterface } from "node:readline";
@@ -15,6 +18,7 @@ import type { Log } from "../../src/ports.ts";
 import type { ChildInput, ChildRun } from "./machine.ts";
 
 const GRACE_MS = 6_000;
+const LEAF_GRACE_MS = 4_000;
 const TAIL_LINES = 20;
 
 /**
@@ -49,11 +53,20 @@ export type ForkOptions = {
   readonly onLine?: ((line: string) => void) | undefined;
   readonly onReady?: ((pid: number) => void) | undefined;
   readonly onWaiting?: ((pid: number, error: WireError) => void) | undefined;
+  /** it has no children of its own (F3, F5) */
+  readonly leaf?: boolean | undefined;
 };
+
+const leaves = new Set<ChildProcess>();
+process.on("exit", () => {
+  for (const child of leaves) child.kill("SIGKILL"); // F5
+});
+
+const onStderr = (line: string): boolean => process.stderr.write(`${line}\n`);
 
 /** Never rejects: however a child ends is a ChildRun. */
 export function forkRole({ role, config }: ChildInput, options: ForkOptions): Promise<ChildRun> {
-  const { signal, log, onReady, onWaiting, onLine = (line) => process.stderr.write(`${line}\n`) } = options;
+  const { signal, log, leaf = false, onReady, onWaiting, onLine = onStderr } = options;
   const entry = fileURLToPath(new URL(`../${role}/main.js`, import.meta.url));
   const started = performance.now();
   return new Promise((resolve) => {
@@ -68,6 +81,7 @@ export function forkRole({ role, config }: ChildInput, options: ForkOptions): Pr
       stdio: ["ignore", "pipe", "pipe", "ipc"],
       serialization: "advanced",
     });
+    if (leaf) leaves.add(child);
     log.debug({ role, pid: child.pid }, "child started");
     for (const input of [child.stdout!, child.stderr!]) {
       createInterface({ input }).on("line", (line) => {
@@ -78,7 +92,7 @@ export function forkRole({ role, config }: ChildInput, options: ForkOptions): Pr
     }
     const leave = (): void => {
       child.kill("SIGTERM"); // F3
-      const kill = setTimeout(() => child.kill("SIGKILL"), GRACE_MS);
+      const kill = setTimeout(() => child.kill("SIGKILL"), leaf ? LEAF_GRACE_MS : GRACE_MS);
       child.once("exit", () => clearTimeout(kill));
     };
     if (signal.aborted) leave();
@@ -91,6 +105,7 @@ export function forkRole({ role, config }: ChildInput, options: ForkOptions): Pr
     child.on("error", (e) => crashed(e.message));
     child.on("close", (code, killer) => {
       signal.removeEventListener("abort", leave);
+      leaves.delete(child);
       log.debug({ role, pid: child.pid, code, killer, told: told?.type }, "child ended");
       if (told?.type === "output") resolve({ how: "output", output: told.output });
       else if (told?.type === "failed") resolve({ how: "failed", error: told.error });

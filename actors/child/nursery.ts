@@ -23,7 +23,8 @@ export class Nursery {
   /** The `run` of a child machine. */
   get run(): PromiseActorLogic<ChildRun, ChildInput> {
     return fromPromise<ChildRun, ChildInput>(({ input: { role, config }, signal }) => {
-      const run = forkRole({ role, config: { ...this.#shared, ...config } }, { signal, log: this.#log });
+      const options = { signal, log: this.#log, leaf: true };
+      const run = forkRole({ role, config: { ...this.#shared, ...config } }, options);
       const kept: Promise<unknown> = run.finally(() => this.#running.delete(kept));
       this.#running.add(kept);
       return run;

@@ -40,7 +40,10 @@ export class Cli {
       }
       this.#wake();
     });
-    createInterface({ input: this.child.stderr! }).on("line", (line) => this.said.push(line));
+    createInterface({ input: this.child.stderr! }).on("line", (line) => {
+      this.said.push(line);
+      this.#wake();
+    });
     this.ended = new Promise((resolve) => {
       this.child.on("close", (code, signal) => {
         this.#over = code ?? signal ?? "";
@@ -67,12 +70,21 @@ export class Cli {
 
   /** The first line of this type that satisfies the predicate. Rejects when the command ends without one. */
   async line<K extends LineType>(type: K, holds: (line: Line<K>) => boolean = () => true): Promise<Line<K>> {
+    return this.#first(type, () => this.of(type).find(holds));
+  }
+
+  /** The first line on stderr that contains this. */
+  async saying(part: string): Promise<string> {
+    return this.#first(part, () => this.said.find((line) => line.includes(part)));
+  }
+
+  async #first<T>(what: string, find: () => T | undefined): Promise<T> {
     for (;;) {
       if (this.#wrong !== undefined) throw this.#wrong;
-      const found = this.of(type).find(holds);
+      const found = find();
       if (found !== undefined) return found;
       if (this.#over !== undefined) {
-        throw new Error(`it ended (${this.#over}) without the ${type} that was waited for: ${this.said.join("\n")}`);
+        throw new Error(`it ended (${this.#over}) without the ${what} that was waited for: ${this.said.join("\n")}`);
       }
       await new Promise<void>((resolve) => {
         const wake = (): void => {
