@@ -1,8 +1,28 @@
 /**
  * The aggregations a plan can name without a path. A new rule is a new file here and a line below; a user's rule is neither.
  */
+import { FlError } from "../../src/errors.ts";
+import { nearest } from "../../src/nearest.ts";
 import type { AggregationPart } from "../../src/parts/aggregation.ts";
+import { parsePlacement } from "../../src/parts/placement.ts";
+import type { Plan } from "../../src/plan/plan.ts";
 import { fedavg } from "./fedavg.ts";
 import { median } from "./median.ts";
 
 export const aggregations: Readonly<Record<string, AggregationPart>> = { fedavg, median };
+
+/** @throws FL_PART_UNKNOWN with the nearest name */
+export function builtinAggregation(name: string): AggregationPart {
+  const part = Object.hasOwn(aggregations, name) ? aggregations[name] : undefined;
+  if (part !== undefined) return part;
+  const names = Object.keys(aggregations);
+  const near = nearest(name, names);
+  const hint = near === undefined ? `there are: ${names.join(", ")}` : `did you mean ${near}?`;
+  throw new FlError("FL_PART_UNKNOWN", { part: name, reason: `no aggregation is named ${name}; ${hint}` });
+}
+
+/** What can be said of a plan's aggregation wherever the plan is read. @throws FL_PART_UNKNOWN, FL_PLAN_INVALID */
+export function checkBuiltin({ use, options }: Plan["aggregation"]): void {
+  const placement = parsePlacement(use);
+  if (placement.kind === "builtin") builtinAggregation(placement.name).create(options);
+}

@@ -5,13 +5,12 @@
  */
 import { isAbsolute } from "node:path";
 import { asFlError, FlError } from "../../src/errors.ts";
-import { nearest } from "../../src/nearest.ts";
 import type { Aggregation, AggregationPart } from "../../src/parts/aggregation.ts";
 import { loadModule } from "../../src/parts/module.ts";
 import { parsePlacement } from "../../src/parts/placement.ts";
 import type { Wire } from "../../src/wire/wire.ts";
 import { importPart } from "../../src/workspace/open.ts";
-import { aggregations } from "./builtin.ts";
+import { builtinAggregation } from "./builtin.ts";
 import { checkAggregation } from "./guarded.ts";
 import { RemoteAggregation } from "./remote.ts";
 
@@ -31,7 +30,7 @@ export async function resolveAggregation(
   const placement = parsePlacement(use);
   switch (placement.kind) {
     case "builtin":
-      return builtin(placement.name).create(options);
+      return builtinAggregation(placement.name).create(options);
     case "module":
       return (await modulePart(placement.path, archiveDir)).create(options);
     case "nats":
@@ -44,21 +43,12 @@ export async function localAggregation(use: string, from: string): Promise<Aggre
   const placement = parsePlacement(use);
   switch (placement.kind) {
     case "builtin":
-      return builtin(placement.name);
+      return builtinAggregation(placement.name);
     case "module":
       return checkAggregation(await loadModule(placement.path, { from }), use);
     case "nats":
       throw new FlError("FL_PART_UNKNOWN", { part: use, reason: `${use} does not run in this process` });
   }
-}
-
-function builtin(name: string): AggregationPart {
-  const part = Object.hasOwn(aggregations, name) ? aggregations[name] : undefined;
-  if (part !== undefined) return part;
-  const names = Object.keys(aggregations);
-  const near = nearest(name, names);
-  const hint = near === undefined ? `there are: ${names.join(", ")}` : `did you mean ${near}?`;
-  throw new FlError("FL_PART_UNKNOWN", { part: name, reason: `no aggregation is named ${name}; ${hint}` });
 }
 
 async function modulePart(path: string, archiveDir: string | undefined): Promise<AggregationPart> {

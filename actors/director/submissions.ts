@@ -3,17 +3,20 @@
  *
  * S1 A submission is acknowledged when its record and the Director's snapshot are stored (law L1). It may come again before
  *    that; a record of the same sequence number is the same submission.
- * S2 A submission that cannot run is recorded as failed under its name, with what is wrong with it. One that has no name, or
- *    a name that is taken, is refused: one event, one log line, one counter (law L7).
+ * S2 A submission that cannot run, as far as can be known without its code, is recorded as failed under its name, with what is
+ *    wrong with it. One that does not decode, or whose name is taken, leaves no record: it is logged and counted (law L7).
+ * S3 Whatever is refused is told so by the event `experiment.refused`, under the name it has, or was meant to have.
  */
+import { z } from "zod";
 import { asFlError, FlError } from "../../src/errors.ts";
 import { type Plan, parsePlan, planDigest } from "../../src/plan/plan.ts";
 import type { Stored } from "../../src/ports.ts";
 import { decode } from "../../src/wire/codec.ts";
-import { type ExperimentRecord, type Submission, submission as schema } from "../../src/wire/messages.ts";
+import { type ExperimentRecord, type Failure, type Submission, submission as schema } from "../../src/wire/messages.ts";
 import { shelves, subjects } from "../../src/wire/table.ts";
-import { match } from "../../src/wire/template.ts";
+import { match, TOKEN } from "../../src/wire/template.ts";
 import type { Wire } from "../../src/wire/wire.ts";
+import { checkBuiltin } from "../aggregation/builtin.ts";
 import { hasEnded, type Records } from "./records.ts";
 
 export type Submissions = {
@@ -33,7 +36,14 @@ export async function admit({ wire, records, submit, queued }: Submissions, mess
   try {
     submission = decode(schema, message.data, message.contentType, message.subject);
   } catch (e) {
-    counters.drop(log, "submission.malformed", { subject: message.subject, seq: message.seq, err: e });
+    const meant = nameIn(message);
+    counters.drop(log, "submission.malformed", {
+      subject: message.subject,
+      seq: message.seq,
+      experiment: meant,
+      err: e,
+    });
+    if (meant !== undefined) await refuse(records, meant, { owner, seq: message.seq }, asFlError(e));
     return;
   }
   const { name } = submission;
@@ -41,13 +51,7 @@ export async function admit({ wire, records, submit, queued }: Submissions, mess
   if (record.seq !== message.seq) {
     const error = new FlError("FL_EXISTS", { reason: `an experiment ${name} exists`, owner, seq: message.seq });
     counters.drop(log, "submission.refused", { experiment: name, owner, seq: message.seq });
-    const failure = { role: "director" as const, name: "director", round: null, error: error.toJSON() };
-    await records.announce(name, {
-      type: "experiment.refused",
-      round: null,
-      detail: { owner, seq: message.seq },
-      failure,
-    });
+    await refuse(records, name, { owner, seq: message.seq }, error);
     return;
   }
   if (hasEnded(record)) return; // it could not run, or it has been run and this is an old message
@@ -82,19 +86,48 @@ async function made(wire: Wire, records: Records, { owner, submission, seq, at }
     const error = asFlError(e);
     if (error.retryable || error.code === "FL_INTERNAL" || error.code === "FL_CLOSED") throw error;
     wire.ports.log.warn({ experiment: submission.name, code: error.code, err: error }, "submission cannot run");
-    const failure = { role: "director" as const, name: "director", round: null, error: error.toJSON() };
-    const failed = await records.make({ ...record, state: "failed", ended_at: at, failure });
-    if (failed.seq === seq) {
-      const detail = { owner, seq };
-      await records.announce(record.name, { type: "experiment.failed", round: null, detail, failure });
-    }
+    const failed = await records.make({ ...record, state: "failed", ended_at: at, failure: failureOf(error) });
+    if (failed.seq === seq) await refuse(records, record.name, { owner, seq }, error);
     return failed;
   }
 }
 
-/** What can be known before it runs. @throws FL_PLAN_INVALID, FL_NOT_FOUND, FL_DIGEST_MISMATCH */
+const failureOf = (error: FlError): Failure => ({
+  ...{ role: "director", name: "director", round: null, error: error.toJSON() },
+});
+
+/** S3 */
+function refuse(records: Records, name: string, detail: { owner: string; seq: number }, error: FlError): Promise<void> {
+  return records.announce(name, { type: "experiment.refused", round: null, detail, failure: failureOf(error) });
+}
+
+const named = z.object({ name: schema.shape.name });
+/** of what may be no JSON at all */
+const READ_BYTES = 64 * 1024;
+
+/** The name that a submission which does not decode was meant to have, if it can be read. */
+function nameIn({ data, contentType, subject }: Stored): string | undefined {
+  try {
+    return decode(named, data, contentType, subject).name;
+  } catch {
+    if (contentType !== "json") return undefined;
+  }
+  // A comma too many is the likeliest mistake of who writes JSON by hand: the name can be read all the same.
+  const text = new TextDecoder().decode(data.subarray(0, READ_BYTES));
+  let depth = 0;
+  let key = "";
+  for (const [token, word, colon] of text.matchAll(/"((?:[^"\\]|\\.)*)"(\s*:)?|[{}[\]]/g)) {
+    if (word === undefined) depth += token === "{" || token === "[" ? 1 : -1;
+    else if (colon === undefined && depth === 1 && key === "name") return TOKEN.test(word) ? word : undefined;
+    key = colon === undefined ? "" : (word ?? "");
+  }
+  return undefined;
+}
+
+/** What can be known before it runs. @throws FL_PLAN_INVALID, FL_PART_UNKNOWN, FL_NOT_FOUND, FL_DIGEST_MISMATCH */
 async function checked(wire: Wire, { plan, archive }: Submission): Promise<Plan> {
   const parsed = parsePlan(plan);
+  checkBuiltin(parsed.aggregation);
   const listed = await (await wire.shelf(shelves.archives)).list();
   const object = listed.find((o) => o.name === archive.object);
   if (object === undefined) throw new FlError("FL_NOT_FOUND", { reason: `no archive ${archive.object} is stored` });

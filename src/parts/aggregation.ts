@@ -14,8 +14,8 @@
  * test/contract/aggregation.ts holds every rule to these.
  */
 import { z } from "zod";
-import { FlError } from "../errors.ts";
 import type { Layout } from "../tensor/layout.ts";
+import { parseStrict } from "../validate.ts";
 import { Columns, type Combine } from "./columns.ts";
 import type { Update } from "./update.ts";
 
@@ -79,13 +79,8 @@ export function defineAggregation<O = Record<string, never>>(
   return {
     name,
     create(given = {}) {
-      const parsed = schema.safeParse(given);
-      if (!parsed.success) {
-        throw new FlError("FL_PLAN_INVALID", {
-          reason: `options of aggregation ${name}: ${z.prettifyError(parsed.error)}`,
-        });
-      }
-      return "create" in spec ? spec.create(parsed.data) : new Columns(name, spec.combine, parsed.data);
+      const options = parseStrict(schema, given, { code: "FL_PLAN_INVALID", what: `options of aggregation ${name}` });
+      return "create" in spec ? spec.create(options) : new Columns(name, spec.combine, options);
     },
   };
 }

@@ -1,0 +1,118 @@
+/** From a stored submission to a queued experiment: S1–S3 of actors/director/submissions.ts. */
+import test from "ava";
+import { Records } from "../../actors/director/records.ts";
+import { admit } from "../../actors/director/submissions.ts";
+import type { ContentType } from "../../src/ports.ts";
+import { decode, encode } from "../../src/wire/codec.ts";
+import { type Event, event as eventSchema } from "../../src/wire/messages.ts";
+import { shelves, subjects } from "../../src/wire/table.ts";
+import { testWorld } from "../support/ports.ts";
+
+async function opened() {
+  const wire = testWorld().wire("director");
+  const records = await Records.open(wire);
+  const digest = await (await wire.shelf(shelves.archives)).put("ws", new Uint8Array(3));
+  const queue: string[] = [];
+  const submit = async (experiment: string): Promise<void> => void queue.push(experiment);
+  let seq = 0;
+  const subject = wire.subject(subjects.submit, { owner: "ann" });
+  const stored = async (data: Uint8Array, contentType: ContentType = "json"): Promise<number> => {
+    await admit({ wire, records, submit, queued: async () => {} }, { seq: ++seq, subject, data, contentType });
+    return seq;
+  };
+  const plan = { version: 1, rounds: 1 };
+  const submission = { v: 1, name: "x", plan, archive: { object: "ws", digest } };
+  const last = async (exp: string): Promise<Event | undefined> => {
+    const message = await (await wire.journal("events")).last(
+      wire.subject(subjects.event, { exp, origin: "director" }),
+    );
+    return message && decode(eventSchema, message.data, message.contentType, "event");
+  };
+  return {
+    wire,
+    records,
+    queue,
+    stored,
+    plan,
+    submission,
+    last,
+    ask: (value: unknown) => stored(encode(value, "json")),
+  };
+}
+
+test("what can run is recorded, queued and accepted", async (t) => {
+  const { records, queue, submission, last, ask } = await opened();
+  const seq = await ask(submission);
+  t.like(await records.get("x"), { state: "pending", owner: "ann", seq });
+  t.deepEqual(queue, ["x"]);
+  t.like(await last("x"), { type: "experiment.accepted", detail: { owner: "ann", seq } });
+});
+
+for (const [what, change, code, says] of [
+  ["a built-in aggregation that is none", { aggregation: "medain" }, "FL_PART_UNKNOWN", /did you mean median\?/],
+  [
+    "options that are not the aggregation's",
+    { aggregation: { use: "median", options: { trim: 0.1 } } },
+    "FL_PLAN_INVALID",
+    /options of aggregation median: trim is not a key/,
+  ],
+  ["a key that is none", { round: 2 }, "FL_PLAN_INVALID", /did you mean rounds\?/],
+] as const) {
+  test(`${what} is refused with its code and the nearest name, and recorded (S2, S3)`, async (t) => {
+    const { records, queue, plan, submission, last, ask } = await opened();
+    const seq = await ask({ ...submission, plan: { ...plan, ...change } });
+    t.deepEqual(queue, []);
+    const told = await last("x");
+    t.like(told, { type: "experiment.refused", detail: { owner: "ann", seq }, failure: { error: { code } } });
+    t.regex(told!.failure!.error.message, says);
+    t.like(await records.get("x"), { state: "failed", failure: { error: { code } } });
+  });
+}
+
+test("an aggregation that only its workspace, or the bus, knows is not the Director's to judge", async (t) => {
+  const { queue, plan, submission, ask } = await opened();
+  for (const [i, use] of ["./mine.ts", "nats:mine"].entries()) {
+    await ask({ ...submission, name: `x${i}`, plan: { ...plan, aggregation: { use, options: { any: 1 } } } });
+  }
+  t.deepEqual(queue, ["x0", "x1"]);
+});
+
+test("a name that is taken is refused, and the first one's record stays (S2)", async (t) => {
+  const { records, submission, last, ask } = await opened();
+  await ask(submission);
+  const seq = await ask(submission);
+  t.like(await last("x"), { type: "experiment.refused", detail: { seq }, failure: { error: { code: "FL_EXISTS" } } });
+  t.is((await records.get("x"))?.seq, 1);
+});
+
+test("what does not decode is refused under the name it was meant to have, wherever that can be read (S3)", async (t) => {
+  const { wire, records, submission, last, stored, ask } = await opened();
+  const { archive: _, ...incomplete } = submission;
+  const json = JSON.stringify(submission);
+  const forms: (() => Promise<number>)[] = [
+    () => ask(incomplete),
+    () => ask({ ...submission, colour: "red" }),
+    () => stored(encode({ ...submission, v: 2 }), "msgpack"),
+    () => stored(Buffer.from(json.replace(/}$/, ",}"))),
+    () => stored(Buffer.from(`{ "plan": { "name": "inner" }, "tags": ["name", "y"], ${json.slice(1, -3)}`)),
+  ];
+  for (const [i, form] of forms.entries()) {
+    const seq = await form();
+    const told = await last("x");
+    t.like(told, { type: "experiment.refused", detail: { owner: "ann", seq } }, String(i));
+    t.like(told!.failure!.error, { code: "FL_MESSAGE_MALFORMED" });
+    t.false("stack" in told!.failure!.error);
+  }
+  t.is(await records.get("x"), undefined, "the name is free");
+  t.is(await last("inner"), undefined);
+  t.is(wire.ports.counters.get("submission.malformed"), forms.length);
+});
+
+test("what has no name that can be read is counted and logged, and ends nothing", async (t) => {
+  const { wire, stored, ask } = await opened();
+  await ask({ v: 1, name: "two words" });
+  await ask({ v: 1, plan: { name: "inner" } });
+  await stored(Buffer.from('{"v":1,"name":"two words",}'));
+  await stored(Buffer.from("hello"), "msgpack");
+  t.is(wire.ports.counters.get("submission.malformed"), 4);
+});
