@@ -1,9 +1,11 @@
 /**
- * The arguments of the built-in tasks, as a plan gives them.
+ * The built-in tasks' names and arguments, as a plan gives them.
  *
  * A1 Schemas are strict: an unknown key is FL_PLAN_INVALID and comes with the nearest valid one.
  */
 import { z } from "zod";
+import { FlError } from "../errors.ts";
+import { nearest } from "../nearest.ts";
 import { parseStrict } from "../validate.ts";
 
 export const trainArguments = z.strictObject({
@@ -27,3 +29,23 @@ export type ValidateArguments = z.output<typeof validateArguments>;
 /** @throws FL_PLAN_INVALID naming every problem */
 export const parseArguments = <S extends z.ZodObject>(schema: S, task: string, given: unknown): z.output<S> =>
   parseStrict(schema, given, { code: "FL_PLAN_INVALID", what: `arguments of task ${task}` });
+
+const builtin = { train: trainArguments, validate: validateArguments } as const;
+export const BUILT_IN = Object.keys(builtin) as readonly (keyof typeof builtin)[];
+
+/**
+ * Whether a task of a plan can be run, as far as that is known without running it. `own`: the workspace's tasks, which check
+ * their arguments themselves, and replace built-in ones of their name.
+ * @throws FL_TASK_UNKNOWN, FL_PLAN_INVALID
+ */
+export function checkTask(task: string, given: unknown, own: readonly string[]): void {
+  if (own.includes(task)) return;
+  if (!Object.hasOwn(builtin, task)) throw unknownTask(task, [...BUILT_IN, ...own]);
+  parseArguments(builtin[task as keyof typeof builtin], task, given);
+}
+
+export function unknownTask(task: string, known: readonly string[]): FlError {
+  const near = nearest(task, known);
+  const hint = near === undefined ? `the tasks are ${known.join(", ")}` : `did you mean ${near}?`;
+  return new FlError("FL_TASK_UNKNOWN", { task, reason: `${task}; ${hint}`, known: [...known] });
+}

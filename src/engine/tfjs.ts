@@ -8,10 +8,9 @@
 import type * as tfjs from "@tensorflow/tfjs";
 import { Random, seedFrom } from "../data/random.ts";
 import { asFlError, FlError } from "../errors.ts";
-import { nearest } from "../nearest.ts";
 import { type Layout, layoutOf } from "../tensor/layout.ts";
 import type { ExperimentDefinition, Metrics, Task, TaskContext, Tf } from "../workspace/define.ts";
-import { parseArguments, trainArguments, validateArguments } from "./arguments.ts";
+import { BUILT_IN, parseArguments, trainArguments, unknownTask, validateArguments } from "./arguments.ts";
 import { type Chosen, chooseBackend } from "./backend.ts";
 import { batches, type Shapes } from "./batches.ts";
 import { withChance } from "./chance.ts";
@@ -34,8 +33,6 @@ export async function tfjsEngine(options: { readonly backend?: string | undefine
     open: async (definition, opening) => new TfjsTrainer(tf, definition, opening),
   };
 }
-
-const BUILT_IN = ["train", "validate"] as const;
 
 class TfjsTrainer implements Trainer {
   readonly layout: Layout;
@@ -95,9 +92,7 @@ class TfjsTrainer implements Trainer {
       if (task === "validate") {
         return await validate(this.#subject, parseArguments(validateArguments, task, given), context);
       }
-      const near = nearest(task, this.tasks);
-      const hint = near === undefined ? `the tasks are ${this.tasks.join(", ")}` : `did you mean ${near}?`;
-      throw new FlError("FL_TASK_UNKNOWN", { task, reason: `${task}; ${hint}`, known: this.tasks });
+      throw unknownTask(task, this.tasks);
     } catch (e) {
       // What the workspace's model, loss or metrics throw inside a built-in task is a failure of the task, too.
       throw asFlError(e, "FL_TASK_FAILED");

@@ -116,6 +116,7 @@ test.serial("a failing workspace is told with role, name, round, code and stack;
   await writeFile(
     join(dir, "workspace.ts"),
     `import { defineExperiment } from "entente";
+console.log("a workspace may print");
 export default defineExperiment({
   model: ({ tf, sampleShape: [n], targetShape: [c] }) =>
     tf.sequential({ layers: [tf.layers.dense({ inputShape: [n!], units: c! })] }),
@@ -147,10 +148,9 @@ function stumble(who: string): never { throw new Error("no luck for " + who); }
   const unknown = await plan(dir, "rounds: 1\nname: unknown\nworkspace: ./workspace.ts\naggregation: medain");
   const refused = await run(t, ["submit", unknown, "--wait", ...at]);
   t.is(refused.exit, 1);
-  t.like((refused.lines.at(-1) as { failure: unknown }).failure, {
-    role: "aggregator",
-    error: { code: "FL_PART_UNKNOWN" },
-  });
+  t.like(refused.lines, [{ type: "error", code: "FL_PART_UNKNOWN" }]);
+  t.regex(refused.of("error")[0]!.message, /did you mean median\?/);
+  t.deepEqual((await run(t, ["status", ...at])).of("experiment").length, 1, "nothing was sent");
 });
 
 test.serial(
