@@ -121,7 +121,7 @@ export const subjects = {
     to: "director",
     doc: "An envoy lives; what it runs; its device report. Answered with the period to keep.",
   }),
-  probe: request("fl.v1.{fed}.envoy.{envoy}.instance.{instance}.probe.{director}", m.nothing, m.acknowledged, {
+  probe: request("fl.v1.{fed}.envoy.{envoy}.probe.{instance}.{director}", m.nothing, m.acknowledged, {
     from: ["director", "director"],
     to: "envoy",
     doc: "Is this very process there? Asked before another takes its name; NATS says at once that nobody answers.",
