@@ -5,13 +5,12 @@
  *    an aggregation that travels with it: the plan's options are its own to judge.
  * K2 What a workspace's task makes of its arguments, and what an actor on the bus is, is not known here.
  */
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { checkAggregation } from "../../actors/aggregation/guarded.ts";
 import { checkTask } from "../engine/arguments.ts";
 import { parsePlacement } from "../parts/placement.ts";
 import type { Plan } from "../plan/plan.ts";
+import { scratchFolder } from "../scratch.ts";
 import { checkExperiment } from "../workspace/define.ts";
 import { importPart, importWorkspace, openArchive } from "../workspace/open.ts";
 
@@ -20,15 +19,15 @@ export async function checkAgainst(
   { tasks, aggregation: { use, options } }: Pick<Plan, "tasks" | "aggregation">,
   { archive, digest }: { readonly archive: Uint8Array; readonly digest: string },
 ): Promise<void> {
-  const root = await mkdtemp(join(tmpdir(), "entente-check-"));
+  const folder = await scratchFolder("check");
   try {
-    const { dir } = await openArchive(archive, digest, join(root, "workspace"));
+    const { dir } = await openArchive(archive, digest, join(folder.dir, "workspace"));
     const own = Object.keys(checkExperiment(await importWorkspace(dir)).tasks); // K1
     for (const { task, arguments: given } of tasks) checkTask(task, given, own);
     if (parsePlacement(use).kind !== "module") return;
     const rule = checkAggregation(await importPart(dir, use), use).create(options);
     await rule.dispose?.();
   } finally {
-    await rm(root, { recursive: true, force: true });
+    await folder.close();
   }
 }
