@@ -11,6 +11,8 @@
  * B5 The aggregation gets ready for a round while its collaborators work: bytes may come before it is, updates go in after.
  * B6 Of one collaborator's offers the newest waits for the verdict; an older one is answered `again`, as its sender has ceased
  *    to wait. So a round that waits for its aggregation holds no more of them than collaborators.
+ * B7 Of several uploads the eldest has the full window, the others a small one: were all alike, all would be whole at once, and
+ *    be added one after the other while nothing arrives. A slow or stalled eldest leaves the others their share.
  */
 import { asFlError, FlError } from "../../src/errors.ts";
 import type { Aggregation } from "../../src/parts/aggregation.ts";
@@ -18,12 +20,14 @@ import { Assembly } from "../../src/tensor/assembly.ts";
 import { decodeFrame } from "../../src/tensor/frame.ts";
 import { type Layout, layoutOf, sameLayout } from "../../src/tensor/layout.ts";
 import { bytesOf } from "../../src/transfer/model-stream.ts";
-import { pullChunks } from "../../src/transfer/pull.ts";
+import { pullChunks, WINDOW } from "../../src/transfer/pull.ts";
 import type { MetricsOfTask, Offer, Verdict } from "../../src/wire/messages.ts";
 
 /** Memory for open uploads; at least two are open at a time whatever the model's size, so that one can stall. */
 const UPLOAD_BYTES = 128 * 2 ** 20;
 const MOST_SLOTS = 16;
+/** chunks under way of an upload that is not the first (B7) */
+const BESIDE = 2;
 /** The largest weight an update may have: samples of one collaborator in one round. */
 export const WEIGHT_BOUND = 2 ** 28;
 
@@ -60,6 +64,8 @@ export class Workbench {
   #round: Round | undefined;
   #slots: Slots = { buffers: [], free: 0 };
   readonly #waiting: (() => void)[] = [];
+  /** the uploads under way, the eldest first */
+  readonly #pulling = new Set<object>();
 
   constructor(aggregation: Aggregation, pull: Pull, onBytes: (collaborator: string, bytes: number) => void) {
     this.#aggregation = aggregation;
@@ -222,12 +228,19 @@ export class Workbench {
       this.#onBytes(collaborator, into.length);
       return;
     }
-    await pullChunks({
-      request: (index, signal) => this.#pull(collaborator, round.number, index, signal),
-      into,
-      onBytes: (bytes) => this.#onBytes(collaborator, bytes),
-      signal: round.closing.signal,
-    });
+    const upload = {};
+    this.#pulling.add(upload);
+    try {
+      await pullChunks({
+        request: (index, signal) => this.#pull(collaborator, round.number, index, signal),
+        into,
+        onBytes: (bytes) => this.#onBytes(collaborator, bytes),
+        window: () => (this.#pulling.values().next().value === upload ? WINDOW : BESIDE), // B7
+        signal: round.closing.signal,
+      });
+    } finally {
+      this.#pulling.delete(upload);
+    }
   }
 
   /**

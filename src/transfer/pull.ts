@@ -25,43 +25,60 @@ export type PullOptions = {
   into: Uint8Array;
   /** called with the bytes that have arrived so far */
   onBytes?: (bytes: number) => void;
+  /** how many chunks may be under way now, WINDOW at most and one at least; asked again with every chunk that arrives */
+  window?: () => number;
   signal?: AbortSignal | undefined;
 };
 
 /** @throws FL_NO_RESPONDER, FL_TIMEOUT, FL_FRAME_MALFORMED, FL_FRAME_CHECKSUM, or the signal's reason */
-export async function pullChunks({ request, into, onBytes, signal }: PullOptions): Promise<void> {
+export async function pullChunks({
+  request,
+  into,
+  onBytes,
+  window = () => WINDOW,
+  signal,
+}: PullOptions): Promise<void> {
   const parts = new Assembly(into.length, into);
   const ended = new AbortController();
   const over = signal === undefined ? ended.signal : AbortSignal.any([signal, ended.signal]);
   let arrived = 0;
-  let next = 0;
-  const take = async (): Promise<void> => {
-    while (next < parts.count) {
-      const index = next++;
-      for (let tries = 1; ; tries++) {
-        over.throwIfAborted();
-        try {
-          const answer = await request(index, over);
-          over.throwIfAborted(); // X4
-          // an empty answer: the sender lives but does not hold this buffer any more
-          if (answer.length === 0)
-            throw new FlError("FL_NO_RESPONDER", { reason: "the sender has let go of the buffer" });
-          const frame = decodeFrame(answer);
-          if (frame.index !== index) throw new FlError("FL_FRAME_MALFORMED", { reason: "not the chunk asked for" });
-          parts.add(frame);
-          arrived += frame.data.length;
-          onBytes?.(arrived);
-          break;
-        } catch (e) {
-          const again = e instanceof FlError && (e.code === "FL_TIMEOUT" || e.code === "FL_FRAME_CHECKSUM");
-          if (over.aborted || !again || tries === TRIES) throw e;
-        }
+  const take = async (index: number): Promise<void> => {
+    for (let tries = 1; ; tries++) {
+      over.throwIfAborted();
+      try {
+        const answer = await request(index, over);
+        over.throwIfAborted(); // X4
+        // an empty answer: the sender lives but does not hold this buffer any more
+        if (answer.length === 0)
+          throw new FlError("FL_NO_RESPONDER", { reason: "the sender has let go of the buffer" });
+        const frame = decodeFrame(answer);
+        if (frame.index !== index) throw new FlError("FL_FRAME_MALFORMED", { reason: "not the chunk asked for" });
+        parts.add(frame);
+        arrived += frame.data.length;
+        onBytes?.(arrived);
+        return;
+      } catch (e) {
+        const again = e instanceof FlError && (e.code === "FL_TIMEOUT" || e.code === "FL_FRAME_CHECKSUM");
+        if (over.aborted || !again || tries === TRIES) throw e;
       }
     }
   };
-  const takers = Array.from({ length: Math.min(WINDOW, parts.count) }, take);
   try {
-    await Promise.all(takers);
+    await new Promise<void>((resolve, reject) => {
+      let next = 0;
+      let under = 0;
+      const ask = (): void => {
+        for (const most = Math.min(WINDOW, Math.max(1, window())); under < most && next < parts.count; under++) {
+          take(next++).then(took, reject);
+        }
+      };
+      const took = (): void => {
+        under--;
+        if (under === 0 && next === parts.count) resolve();
+        else ask();
+      };
+      ask();
+    });
   } finally {
     ended.abort(); // the first failure ends the others
   }

@@ -118,6 +118,27 @@ test("an offer of an older round is late, one of a round that is not open yet is
   t.is((await bench.offer("a", inline(1, { round: 3 }))).verdict, "late");
 });
 
+test("of several uploads the eldest leads, and when it is whole the next one does (B7)", async (t) => {
+  const layout = layoutOfLength((20 * CHUNK_BYTES) / 4);
+  const s = senders({ a: vector(layout, 1), b: vector(layout, 2), c: vector(layout, 3) });
+  const { bench } = await opened({ layout, pull: s.pull });
+  const under = (who: string): number => s.held.filter((h) => h.who === who).length;
+  const all = ["a", "b", "c"].map((who) => bench.offer(who, pulled(layout)));
+  await quiet(3);
+  t.deepEqual([under("a"), under("b"), under("c")], [8, 2, 2]);
+  await s.finish("a");
+  s.held.find((h) => h.who === "b")!.answer();
+  await quiet(3);
+  t.deepEqual([under("a"), under("b"), under("c")], [0, 8, 2]);
+  s.held.find((h) => h.who === "b")!.vanish();
+  await quiet(3);
+  s.held.find((h) => h.who === "c")!.answer();
+  await quiet(3);
+  t.is(under("c"), 8, "one that is gone leads no more");
+  await s.finish("c");
+  t.deepEqual(verdicts(await Promise.all(all)), ["accepted", "again", "accepted"]);
+});
+
 const crowdValues = Object.fromEntries(crowd.map((n, i) => [n, vector(large, i)]));
 
 test("memory is bounded: as many transfers as slots, the others wait unread and follow (B1, B4)", async (t) => {

@@ -158,3 +158,30 @@ test("an empty buffer is one empty chunk", async (t) => {
   });
   t.is(asked, 1);
 });
+
+test("the window may shrink and grow while the chunks come; one chunk is always under way (X1)", async (t) => {
+  const sender = slowSender();
+  const into = new Uint8Array(BYTES);
+  let window = 2;
+  const pulled = pullChunks({ request: sender.request, into, window: () => window });
+  const answerOne = async (): Promise<void> => {
+    const [index] = sender.waiting.keys();
+    sender.waiting.get(index!)!.answer(encodeFrame(source, index!));
+    await quiet(1);
+  };
+  t.is(sender.waiting.size, 2);
+  window = 0;
+  await answerOne();
+  t.is(sender.waiting.size, 1);
+  await answerOne();
+  t.is(sender.waiting.size, 1);
+  window = 5;
+  await answerOne();
+  t.is(sender.waiting.size, 5);
+  window = 100;
+  await answerOne();
+  t.is(sender.waiting.size, Math.min(WINDOW, COUNT - 4));
+  while (sender.waiting.size > 0) await answerOne();
+  await pulled;
+  t.true(same(into, source));
+});
