@@ -95,6 +95,11 @@ export const codes = {
   },
   // plan, workspace, parts
   FL_PLAN_INVALID: { retryable: false, text: "the plan is not valid", hint: "docs/plan.md lists every key" },
+  FL_IMPORT_INVALID: {
+    retryable: false,
+    text: "what is to be imported cannot be read as such",
+    hint: "docs/coming-from-openfl.md says what is expected",
+  },
   FL_WORKSPACE_INVALID: {
     retryable: false,
     text: "the workspace is not valid",
