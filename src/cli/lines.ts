@@ -148,6 +148,30 @@ export const lines = {
       files: z.array(text).describe("model.json, weights.bin and model.safetensors, with their folder"),
     })
     .describe("`model`: the files are written."),
+  finding: z
+    .strictObject({
+      type: z.literal("finding"),
+      file: text.describe("the file it stands in, from its workspace on"),
+      line: count.describe("its line there"),
+      key: text.describe("its path: aggregator.settings.rounds_to_train"),
+      value: z.json().describe("what it says"),
+      outcome: z.enum(["mapped", "renamed", "implied", "none", "unknown"]).describe("docs/coming-from-openfl.md"),
+      target: text.nullable().describe("mapped: the key of the plan here; renamed: what it is called here; else null"),
+      note: text.describe("what that means, in half a sentence"),
+    })
+    .describe("`import`: what became of one value."),
+  imported: z
+    .strictObject({
+      type: z.literal("imported"),
+      plan: z.record(z.string(), z.unknown()).describe("the plan, which is valid as it is"),
+      file: text.nullable().describe("where it was written; null without --out"),
+      mapped: count.describe("how many values the plan has"),
+      renamed: count.describe("how many are here under another name"),
+      implied: count.describe("how many need not be said"),
+      none: count.describe("how many have no counterpart"),
+      unknown: count.describe("how many OpenFL does not have"),
+    })
+    .describe("`import`: always the last line."),
   round: z
     .strictObject({
       type: z.literal("round"),

@@ -23,6 +23,7 @@ const verbs = new Map<string, () => Promise<Verb>>([
   ["metrics", async () => (await import("./metrics.ts")).metrics],
   ["model", async () => (await import("./model.ts")).model],
   ["cancel", async () => (await import("./cancel.ts")).cancel],
+  ["import", async () => (await import("./import.ts")).importVerb],
   ["director", async () => (await import("./roles.ts")).director],
   ["envoy", async () => (await import("./roles.ts")).envoy],
   ["aggregation", async () => (await import("./roles.ts")).aggregation],

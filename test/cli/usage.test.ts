@@ -35,7 +35,7 @@ test("people are told the same on stderr, and nothing on stdout", async (t) => {
 test("without a command there is help; --version is the package's", async (t) => {
   const help = await run(t, []);
   t.is(help.exit, 0);
-  for (const verb of ["demo", "up", "submit", "status", "metrics", "model", "cancel", "director", "envoy"]) {
+  for (const verb of ["demo", "up", "submit", "status", "metrics", "model", "cancel", "import", "director", "envoy"]) {
     t.true(
       help.text.some((line) => line.trimStart().startsWith(`${verb} `)),
       verb,
