@@ -98,7 +98,7 @@ test("plan: a metric on global rates the aggregate of the round before (PL4)", (
   t.is(ratedRound(plan, "validate_tuned.accuracy", 1), 1);
 });
 
-test("plan: mistakes are told with the remedy", (t) => {
+test("C34 plan: mistakes are told with the remedy", (t) => {
   t.regex(reason({ ...least, quroum: 1 }), /quroum is not a key; did you mean quorum\?/);
   t.regex(reason({ ...least, tasks: [{ tsk: "train" }] }), /tasks\[0\]\.tsk is not a key; did you mean task\?/);
   t.regex(reason({ ...least, quorum: "160%" }), /quorum must be all, a whole number from 1, or a percentage/);
