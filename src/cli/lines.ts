@@ -94,7 +94,7 @@ export const lines = {
       for: z.array(name).describe("envoys that it needs and that are not online"),
       ahead: z.array(name).describe("experiments that run or start before it, in order"),
     })
-    .describe("`submit --wait`: it does not start yet."),
+    .describe("`submit --wait`: it does not start yet. `status EXPERIMENT`: its round waits for a part elsewhere."),
   collaborator: z
     .strictObject({
       type: z.literal("collaborator"),

@@ -58,6 +58,7 @@ function showOne(out: Console, { experiment, round, progress, waiting, director 
   for (const line of experimentLines(out, experiment, round, now, waiting)) out.say(line);
   if (progress !== null) {
     emitCollaborators(out, experiment.name, progress);
+    emitAwaited(out, experiment.name, progress);
     out.say();
     out.rows(collaboratorTable(progress, now, out.paint.dim));
   }
@@ -66,6 +67,14 @@ function showOne(out: Console, { experiment, round, progress, waiting, director 
 
 export function emitCollaborators(out: Console, experiment: string, { peers }: Progress): void {
   for (const peer of peers) out.emit("collaborator", { experiment, ...peer });
+}
+
+/** A part elsewhere that the round cannot go on without. */
+export function emitAwaited(out: Console, experiment: string, { waiting_for }: Progress): void {
+  if (!waiting_for) return;
+  const reason = `the part ${waiting_for}, which does not answer or is at work`;
+  out.emit("waiting", { experiment, reason, for: [], ahead: [] });
+  out.say(`  ${"waits for".padEnd(10)} ${reason}`);
 }
 
 /** Liveness and progress apart: when it was last heard of, and how far it is. */

@@ -2,14 +2,16 @@
 import { PassThrough } from "node:stream";
 import { stripVTControlCharacters } from "node:util";
 import test from "ava";
+import { Console } from "../../src/cli/console.ts";
 import { type DemoScene, demoView } from "../../src/cli/demo-view.ts";
 import { ago, bytes, duration } from "../../src/cli/figures.ts";
 import { cut, Live } from "../../src/cli/live.ts";
 import { readable } from "../../src/cli/log-line.ts";
 import { accuracyIn, Rounds } from "../../src/cli/rounds.ts";
+import { emitAwaited } from "../../src/cli/status.ts";
 import { table } from "../../src/cli/table.ts";
 import { parsePlan } from "../../src/plan/plan.ts";
-import type { Event } from "../../src/wire/messages.ts";
+import type { Event, Progress } from "../../src/wire/messages.ts";
 
 const bold = (text: string): string => `\u001b[1m${text}\u001b[22m`;
 
@@ -140,4 +142,18 @@ test("a log line is read as time, level, who, what and the rest; what is none st
   t.is(readable(line), "00:00:00.000 info  envoy.a registered accepted=true");
   t.is(readable("hello"), "hello");
   t.is(readable("null"), "null");
+});
+
+test("a round that waits for a part elsewhere says so, for people and for programs", (t) => {
+  const progress: Progress = {
+    ...{ round: 1, rounds: 2, epoch: 1, state: "open", quorum: 1, deadline_at: null, peers: [] },
+    waiting_for: "nats:trimmed",
+  };
+  for (const json of [false, true]) {
+    const stream = new PassThrough();
+    emitAwaited(new Console(json, stream as unknown as NodeJS.WriteStream), "e", progress);
+    const said = String(stream.read());
+    t.regex(said, /nats:trimmed/);
+    if (json) t.like(JSON.parse(said), { type: "waiting", experiment: "e", for: [], ahead: [] });
+  }
 });
