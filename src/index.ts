@@ -10,6 +10,14 @@ export { type Code, codes, FlError } from "./errors.ts";
 export { type Aggregation, type AggregationPart, defineAggregation, type Update } from "./parts/aggregation.ts";
 export { defineMonitor, type Monitor, type MonitorSpec } from "./parts/monitor.ts";
 export {
+  defineSink,
+  type OpenSink,
+  type Sink,
+  type SinkContext,
+  type SinkMetric,
+  type SinkSpec,
+} from "./parts/sink.ts";
+export {
   defineExperiment,
   type ExperimentDefinition,
   type ExperimentInput,
