@@ -133,7 +133,18 @@ export const lines = {
       value: z.number().describe("the value"),
       at: time.describe("when"),
     })
-    .describe("`metrics`: one value."),
+    .describe("`metrics`, without `--sink` or with `--sink console`: one value."),
+  sink: z
+    .strictObject({
+      type: z.literal("sink"),
+      experiment: name.describe("the experiment's"),
+      sink: text.describe("as it was given"),
+      state: z.enum(["written", "failed"]).describe("whether everything is there, or it ended before"),
+      metrics: count.describe("how many were written now; what was there already is not written again"),
+      code: text.nullable().describe("why it failed, as a code"),
+      reason: text.nullable().describe("why it failed, in words"),
+    })
+    .describe("`metrics --sink`: a sink has ended."),
   cancelled: z
     .strictObject({ type: z.literal("cancelled"), experiment: name.describe("the experiment's") })
     .describe("`cancel`: the Director has taken the order."),

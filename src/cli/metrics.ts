@@ -1,26 +1,56 @@
-/** `entente metrics EXPERIMENT`: every value that was measured, in order; with --follow until the experiment has ended. */
+/**
+ * `entente metrics EXPERIMENT`: every value that was measured, in order; with --follow until the experiment has ended; with
+ * --sink written elsewhere.
+ *
+ * M1 A sink that fails is told of at once and ends; the others go on. Then the exit status is 1.
+ */
+import { type Poured, pourAll } from "../../actors/sink/pour.ts";
+import { resolveSink } from "../../actors/sink/resolve.ts";
+import type { SinkMetric } from "../parts/sink.ts";
+import type { Console } from "./console.ts";
+import { whole } from "./figures.ts";
+import { collect } from "./options.ts";
 import { type PlaceOptions, withFederation, withPlace } from "./place.ts";
 import { interruption } from "./signals.ts";
 import type { Verb } from "./verb.ts";
 
+type MetricsOptions = PlaceOptions & { follow?: boolean; sink?: string[] };
+
 export const metrics: Verb = (program, action) =>
-  withPlace(program.command("metrics <experiment>").description("Print what was measured."))
+  withPlace(program.command("metrics <experiment>").description("Print what was measured, or write it elsewhere."))
     .option("--follow", "go on until the experiment has ended")
+    .option(
+      "--sink <sink>",
+      "console, csv=FILE, ndjson=FILE, tensorboard=DIR or ./module.ts[=TARGET]; may be given again (default: console)",
+      collect,
+    )
     .action(
-      action<PlaceOptions & { follow?: boolean }, [string]>((options, out, experiment) =>
-        withFederation(options, async (federation) => {
-          const reading = { follow: options.follow, signal: interruption() };
-          for await (const metric of federation.metrics(experiment, reading)) {
-            const { v: _, ...fields } = metric;
-            out.emit("metric", fields);
-            const name = `${metric.task}.${metric.metric}`;
-            out.say(
-              `${String(metric.round).padStart(5)}  ${metric.origin.padEnd(14)}  ${name.padEnd(26)}  ${shown(metric.value)}`,
-            );
-          }
-          return 0;
-        }),
-      ),
+      action<MetricsOptions, [string]>(async ({ follow, sink = ["console"], ...place }, out, experiment) => {
+        const sinks = await Promise.all(sink.map((text) => resolveSink(text)));
+        return withFederation(place, async (federation) => {
+          await federation.record(experiment); // nothing is made for one that is not there
+          const source = federation.metricSource(experiment, { follow, signal: interruption() });
+          const context = { experiment, federation: federation.wire.fed, show: (m: SinkMetric) => showMetric(out, m) };
+          const poured = await pourAll(source, sinks, context, (one) => showEnd(out, experiment, one));
+          return poured.some(({ error }) => error !== null) ? 1 : 0; // M1
+        });
+      }),
     );
+
+function showEnd(out: Console, experiment: string, { sink, error, written }: Poured): void {
+  if (sink === "console" && error === null) return;
+  const state = error === null ? "written" : "failed";
+  const [code, reason] = [error?.code ?? null, error?.message ?? null];
+  out.emit("sink", { experiment, sink, state, metrics: written, code, reason });
+  if (error === null) out.say(`${sink}  ${whole(written)} metric${written === 1 ? "" : "s"} written`);
+  else out.aside(`${out.paint.red(`sink ${sink} ${error.code}`)}  ${error.message}`);
+}
+
+function showMetric(out: Console, { seq: _, ...fields }: SinkMetric): void {
+  out.emit("metric", fields);
+  const { round, origin, task, metric, value } = fields;
+  const name = `${task}.${metric}`.padEnd(26);
+  out.say(`${String(round).padStart(5)}  ${origin.padEnd(14)}  ${name}  ${shown(value)}`);
+}
 
 const shown = (value: number): string => (Number.isInteger(value) ? String(value) : value.toPrecision(6));

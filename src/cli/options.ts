@@ -54,6 +54,13 @@ export function port(text: string): number {
   return value;
 }
 
+/** An option that may be given again. */
+export const collect = (text: string, before: readonly string[] = []): string[] => [...before, text];
+
+/** of the roles' `--sink` */
+export const sinkHelp =
+  "a metric sink for every experiment: tensorboard=DIR, csv=DIR/{experiment}.csv, ./module.ts; may be given again";
+
 /** A JSON object. */
 export function json(text: string): Record<string, unknown> {
   const value = parsed(text);

@@ -8,6 +8,7 @@
  *    told so (FL_NOT_FOUND), and leaves none behind.
  */
 import { asFlError, fromWire } from "../errors.ts";
+import type { MetricSource } from "../parts/sink.ts";
 import type { Log, Ports } from "../ports.ts";
 import type {
   EnvoyStatus,
@@ -24,7 +25,7 @@ import { Wire } from "../wire/wire.ts";
 import { connect } from "./connect.ts";
 import { type FetchedModel, fetchModel } from "./model.ts";
 import type { PreparedExperiment } from "./prepare.ts";
-import { type ReadOptions, readEvents, readMetrics } from "./reading.ts";
+import { metricSource, type ReadOptions, readEvents, readMetrics } from "./reading.ts";
 import { listRecords, readRecord, untilEnded, untilRecord } from "./record.ts";
 import type { SavedModel } from "./saved-model.ts";
 import { type Submitted, submit } from "./submission.ts";
@@ -160,6 +161,11 @@ export class Federation {
   /** Every metric since the start. With `follow` it goes on until the experiment has ended and all is read. */
   metrics(experiment: string, options?: ReadOptions): AsyncIterable<Metric> {
     return readMetrics(this.#reader, experiment, options);
+  }
+
+  /** The same, for a sink. */
+  metricSource(experiment: string, options?: ReadOptions): MetricSource {
+    return metricSource(this.wire, experiment, options);
   }
 
   /** Every event since the start. With `follow` it goes on until the experiment has ended and all is read. */

@@ -5,8 +5,10 @@
  * R2 With `follow` it goes on until the experiment has ended and what was stored by then is read; without, it ends with R1.
  * R3 An experiment's origins are its collaborators, its Aggregator and its Director: the newest message of each says how far
  *    there is to read, as no journal tells where its end is for a filter.
+ * R4 With `after` it begins behind that place of the stream, which need not be there any more.
  */
 import type { z } from "zod";
+import type { MetricSource } from "../parts/sink.ts";
 import type { Journal, Stored } from "../ports.ts";
 import { decode } from "../wire/codec.ts";
 import {
@@ -22,13 +24,38 @@ import { hasEnded, readRecord, untilEnded } from "./record.ts";
 
 export type ReadOptions = { readonly follow?: boolean | undefined; readonly signal?: AbortSignal | undefined };
 
+/** A message with its place in the stream; `pending` says how many more are stored behind it. */
+type Placed<T> = { readonly seq: number; readonly pending: number; readonly value: T };
+
 type Origin = typeof subjects.metric.pattern | typeof subjects.event.pattern;
 
+const metrics = { subject: subjects.metric, schema: metricSchema, journal: "metrics" } as const;
+const events = { subject: subjects.event, schema: eventSchema, journal: "events" } as const;
+
 export const readMetrics = (wire: Wire, exp: string, options?: ReadOptions): AsyncIterable<Metric> =>
-  reading(wire, exp, { subject: subjects.metric, schema: metricSchema, journal: "metrics" }, options);
+  values(reading(wire, exp, metrics, options));
 
 export const readEvents = (wire: Wire, exp: string, options?: ReadOptions): AsyncIterable<Event> =>
-  reading(wire, exp, { subject: subjects.event, schema: eventSchema, journal: "events" }, options);
+  values(reading(wire, exp, events, options));
+
+/** The same metrics, for sinks. */
+export const metricSource = (wire: Wire, exp: string, options: ReadOptions = {}): MetricSource => ({
+  async has({ seq, at }) {
+    const stored = await (await wire.journal("metrics")).read(seq);
+    const value = stored && readable(wire, metricSchema, stored);
+    return value !== undefined && value.experiment === exp && value.at === at;
+  },
+  async *read(after) {
+    for await (const { seq, pending, value } of reading(wire, exp, metrics, { ...options, after })) {
+      const { v: _, ...metric } = value;
+      yield { metric: { ...metric, seq }, pending };
+    }
+  },
+});
+
+async function* values<T>(placed: AsyncIterable<Placed<T>>): AsyncGenerator<T> {
+  for await (const { value } of placed) yield value;
+}
 
 type Source<T> = {
   readonly subject: Subject<Origin, T, never>;
@@ -40,8 +67,8 @@ async function* reading<T>(
   wire: Wire,
   exp: string,
   { subject, schema, journal: which }: Source<T>,
-  { follow = false, signal }: ReadOptions = {},
-): AsyncGenerator<T> {
+  { follow = false, signal, after = 0 }: ReadOptions & { readonly after?: number } = {},
+): AsyncGenerator<Placed<T>> {
   const record = await readRecord(wire, exp);
   const journal = await wire.journal(which);
   const scope = new AbortController();
@@ -50,7 +77,7 @@ async function* reading<T>(
   const end = ({ collaborators }: ExperimentRecord): Promise<number> =>
     newest(journal, (origin) => wire.subject(subject, { exp, origin }), collaborators); // R3
   let last = Number.POSITIVE_INFINITY;
-  let at = 0;
+  let at = after;
   let failure: unknown;
   const bounded = async (to: Promise<ExperimentRecord>): Promise<void> => {
     last = await end(await to);
@@ -64,10 +91,11 @@ async function* reading<T>(
   );
   try {
     const filter = wire.wildcard(subject, { exp });
-    for await (const message of journal.follow({ filter, from: 0, signal: until })) {
-      at = message.seq;
+    for await (const message of journal.follow({ filter, from: after + 1, signal: until })) {
+      const { seq, pending } = message;
+      at = seq;
       const value = readable(wire, schema, message);
-      if (value !== undefined) yield value;
+      if (value !== undefined) yield { seq, pending, value };
       if (at >= last) break;
     }
     if (failure !== undefined) throw failure;
