@@ -10,4 +10,8 @@ export const directorConfig = z.strictObject({
   limit: z.int().positive().default(1).describe("how many experiments run at the same time"),
   sampleShape: shape.optional().describe("the federation's sample shape; by default the first shard's"),
   targetShape: shape.optional().describe("the federation's target shape; by default the first shard's"),
+  sinks: z
+    .array(z.string())
+    .default([])
+    .describe("metric sinks for every experiment: tensorboard=DIR, csv=DIR/{experiment}.csv, ./module.ts"),
 });

@@ -16,6 +16,7 @@ import { Envoys } from "./envoys.ts";
 import { type Ending, experimentMachine } from "./experiment.ts";
 import { type DirectorEvent, type DirectorInput, directorMachine } from "./machine.ts";
 import { Records } from "./records.ts";
+import { Sinks } from "./sinks.ts";
 import { admit } from "./submissions.ts";
 
 /** of one ask to an Aggregator that may be restarting */
@@ -40,6 +41,7 @@ runRole(directorConfig, "director", async ({ config, wire, ports, stop, ready })
     wire.shelf(shelves.models),
   ]);
   const nursery = new Nursery(config, {}, ports.log);
+  const sinks = await Sinks.open({ sinks: config.sinks, nursery, ports, stop });
   const work = new Set<Promise<void>>();
   const standing = (): Standing => hosted.actor.getSnapshot().context;
   /** an experiment begins to wait: who reads its events is told, and who reads the log */
@@ -62,6 +64,7 @@ runRole(directorConfig, "director", async ({ config, wire, ports, stop, ready })
       start: fromPromise(async ({ input: { name: exp, collaborators } }) => {
         const { submission } = await records.start(exp, collaborators);
         await Promise.all(collaborators.map((envoy) => envoys.assign(envoy, submission)));
+        sinks.begin(exp);
       }),
       aggregator: childMachine.provide({ actors: { run: nursery.run } }),
       cancelRun: fromPromise<void, { name: string }>(async ({ input: { name: exp }, signal }) => {
@@ -118,7 +121,11 @@ runRole(directorConfig, "director", async ({ config, wire, ports, stop, ready })
       durable: ({ context: { queue, running } }) => ({ queue, running }),
     },
   });
-  if (hosted.restored) ports.log.info({ running: hosted.actor.getSnapshot().context.running }, "taken up again");
+  if (hosted.restored) {
+    const { running } = hosted.actor.getSnapshot().context;
+    ports.log.info({ running }, "taken up again");
+    for (const exp of running) sinks.begin(exp);
+  }
   ready();
   const output = await hosted.done;
   await Promise.all(work);

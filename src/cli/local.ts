@@ -22,6 +22,8 @@ export type LocalOptions = {
   readonly port?: number | undefined;
   readonly fed?: string | undefined;
   readonly periodMs: number;
+  /** metric sinks that the Director runs */
+  readonly sinks?: readonly string[] | undefined;
   /** asked for when the Director is there */
   readonly envoys: (place: Place) => Promise<readonly EnvoySetup[]>;
   readonly log: string;
@@ -74,7 +76,8 @@ export async function startLocal(options: LocalOptions): Promise<LocalFederation
       options.onProcess(news);
       if (news.role === "director" && news.state === "failed") lost(news.error!);
     });
-    const director = await processes.start("director", "director", { periodMs: options.periodMs }, signal);
+    const { periodMs, sinks = [] } = options;
+    const director = await processes.start("director", "director", { periodMs, sinks }, signal);
     started.push(() => director.stop());
     const running = new Set<Supervised>();
     started.push(async () => {

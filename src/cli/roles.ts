@@ -12,7 +12,7 @@ import { envoyConfig } from "../../actors/envoy/config.ts";
 import { FlError, fromWire } from "../errors.ts";
 import { silentLog } from "../log.ts";
 import type { Console } from "./console.ts";
-import { json, period, withSettings } from "./options.ts";
+import { collect, json, period, sinkHelp, withSettings } from "./options.ts";
 import { DIR, findPlace, type PlaceOptions, withPlace } from "./place.ts";
 import { RoleLines } from "./role-lines.ts";
 import { interruption } from "./signals.ts";
@@ -27,12 +27,14 @@ export const director: Verb = (program, action) =>
   withSettings(
     withPlace(program.command("director").description("Run a Director in the foreground.")),
     directorConfig,
-    [...base, "periodMs"],
+    [...base, "periodMs", "sinks"],
   )
+    .option("--sink <sink>", sinkHelp, collect)
     .option("--period <duration>", "how often envoys send heartbeats", period, 10_000)
     .action(
-      action<RoleOptions & { period: number }>(({ period: periodMs, ...options }, out) =>
-        foreground("director", { ...options, periodMs }, out),
+      action<RoleOptions & { period: number; sink?: string[] }>(
+        ({ period: periodMs, sink: sinks = [], ...options }, out) =>
+          foreground("director", { ...options, periodMs, sinks }, out),
       ),
     );
 

@@ -3,7 +3,7 @@ import { resolve } from "node:path";
 import { type Command, Option } from "commander";
 import type { Console } from "./console.ts";
 import { type EnvoySetup, type LocalOptions, startLocal } from "./local.ts";
-import { json, number, period, port, positive } from "./options.ts";
+import { collect, json, number, period, port, positive, sinkHelp } from "./options.ts";
 import { DIR, FED } from "./place.ts";
 import type { ProcessNews } from "./processes.ts";
 import { interruption } from "./signals.ts";
@@ -21,6 +21,7 @@ type UpOptions = {
   period: number;
   backend?: string;
   log: string;
+  sink?: string[];
 };
 
 export const up: Verb = (program, action) =>
@@ -31,6 +32,7 @@ export const up: Verb = (program, action) =>
     .option("--alpha <number>", "skews the envoys' classes: Dirichlet(alpha); small is more", number)
     .option("--dir <path>", "where it keeps its state", DIR)
     .option("--period <duration>", "how often envoys send heartbeats", period, 10_000)
+    .option("--sink <sink>", sinkHelp, collect)
     .option("--backend <name>", "forces the engine's backend: node-gpu, node, wasm or cpu")
     .action(action<UpOptions>(run));
 
@@ -51,6 +53,7 @@ async function run(options: UpOptions, out: Console): Promise<number> {
   const federation = await startLocal({
     ...options,
     periodMs: options.period,
+    sinks: options.sink,
     envoys: async () => envoysOf(options),
     signal,
     ...told(out),

@@ -1,0 +1,25 @@
+/**
+ * The sinks of one experiment in a process of their own, which a Director that is told `sinks` starts: from the experiment's
+ * first metric to its last, then it ends. Its `name` is the experiment's.
+ *
+ * SI1 A sink that fails is one coded line of the log.
+ */
+import { z } from "zod";
+import { metricSource } from "../../src/client/reading.ts";
+import type { SinkMetric } from "../../src/parts/sink.ts";
+import { roleConfig, runRole } from "../entrypoint.ts";
+import { pourAll } from "./pour.ts";
+import { resolveSink } from "./resolve.ts";
+
+const config = z.strictObject({ ...roleConfig.shape, sinks: z.array(z.string()).min(1) });
+
+runRole(config, "sink", async ({ config: { name: experiment, fed, sinks }, wire, ports: { log }, stop, ready }) => {
+  const placed = await Promise.all(sinks.map((text) => resolveSink(text)));
+  ready();
+  const source = metricSource(wire, experiment, { follow: true, signal: stop });
+  const show = ({ experiment: _, ...metric }: SinkMetric): void => log.info(metric, "metric");
+  await pourAll(source, placed, { experiment, federation: fed, show }, ({ sink, written, error }) => {
+    if (error === null) log.info({ sink, written }, "metrics written");
+    else log.error({ sink, written, code: error.code, err: error }, "metric sink failed"); // SI1
+  });
+});
