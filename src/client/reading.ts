@@ -5,6 +5,7 @@
  * R2 With `follow` it goes on until the experiment has ended and what was stored by then is read; without, it ends with R1.
  * R3 An experiment's origins are its collaborators, its Aggregator and its Director: the newest message of each says how far
  *    there is to read, as no journal tells where its end is for a filter.
+ *    The Director announces an ending once the record has it: an event reader that follows waits for that, for a while.
  * R4 With `after` it begins behind that place of the stream, which need not be there any more.
  */
 import type { z } from "zod";
@@ -23,6 +24,9 @@ import type { Wire } from "../wire/wire.ts";
 import { hasEnded, readRecord, untilEnded } from "./record.ts";
 
 export type ReadOptions = { readonly follow?: boolean | undefined; readonly signal?: AbortSignal | undefined };
+
+/** A Director that dies between an ending's record and its announcement makes up for it when it is back. */
+const ANNOUNCED_MS = 5_000;
 
 /** A message with its place in the stream; `pending` says how many more are stored behind it. */
 type Placed<T> = { readonly seq: number; readonly pending: number; readonly value: T };
@@ -79,8 +83,24 @@ async function* reading<T>(
   let last = Number.POSITIVE_INFINITY;
   let at = after;
   let failure: unknown;
+  const told = new Set<string>();
+  let hear = (): void => {};
+  /** Resolves when the reader has come to the announcement, or does not wait for it any more (R3). */
+  const announced = (type: string): Promise<void> =>
+    new Promise((resolve) => {
+      const cancel = wire.ports.clock.after(ANNOUNCED_MS, resolve);
+      hear = (): void => {
+        if (!told.has(type) && !until.aborted) return;
+        cancel();
+        resolve();
+      };
+      until.addEventListener("abort", hear, { once: true });
+      hear();
+    });
   const bounded = async (to: Promise<ExperimentRecord>): Promise<void> => {
-    last = await end(await to);
+    const ended = await to;
+    if (follow && which === "events") await announced(`experiment.${ended.state}`);
+    last = await end(ended);
     if (at >= last) scope.abort(); // the reader waits for what will not come
   };
   const bounding = bounded(follow && !hasEnded(record) ? untilEnded(wire, exp, until) : Promise.resolve(record)).catch(
@@ -95,7 +115,11 @@ async function* reading<T>(
       const { seq, pending } = message;
       at = seq;
       const value = readable(wire, schema, message);
-      if (value !== undefined) yield { seq, pending, value };
+      if (value !== undefined) {
+        if (isEvent(value)) told.add(value.type);
+        hear();
+        yield { seq, pending, value };
+      }
       if (at >= last) break;
     }
     if (failure !== undefined) throw failure;
@@ -105,6 +129,8 @@ async function* reading<T>(
     await bounding;
   }
 }
+
+const isEvent = (value: unknown): value is Event => typeof value === "object" && value !== null && "type" in value;
 
 /** What does not decode on a subject that everyone may write to is passed over and counted: it is nobody's metric. */
 export function readable<T>(wire: Wire, schema: z.ZodType<T>, message: Stored): T | undefined {

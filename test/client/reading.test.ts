@@ -1,9 +1,11 @@
 /** Reading an experiment's metrics and events: what is nobody's on an open subject is passed over. */
 import test from "ava";
-import { readEvents, readMetrics } from "../../src/client/reading.ts";
+import { metricSource, readEvents, readMetrics } from "../../src/client/reading.ts";
+import type { Clock } from "../../src/ports.ts";
 import type { Event, ExperimentRecord, Metric } from "../../src/wire/messages.ts";
 import { buckets, subjects } from "../../src/wire/table.ts";
 import { Wire } from "../../src/wire/wire.ts";
+import { manualClock } from "../support/clock.ts";
 import { FED, keptLog, quiet, testWorld } from "../support/ports.ts";
 
 const record: ExperimentRecord = {
@@ -22,8 +24,8 @@ const garbage = [
   new Uint8Array(0),
 ];
 
-async function scene(state: ExperimentRecord) {
-  const world = testWorld();
+async function scene(state: ExperimentRecord, clock?: Clock) {
+  const world = testWorld({ clock });
   const writer = world.wire("writer");
   const rows = await writer.table(buckets.experiments);
   await rows.put({ exp: "x" }, state);
@@ -94,4 +96,57 @@ test("whoever follows reads past garbage that comes meanwhile, to the experiment
   await s.end();
   await following;
   t.deepEqual(values, [0.5, 0.25]);
+});
+
+test("whoever follows events hears how the experiment ended, which its record says first (R3)", async (t) => {
+  const s = await scene(record);
+  const types: string[] = [];
+  const following = (async () => {
+    for await (const { type } of readEvents(s.reader, "x", { follow: true })) types.push(type);
+  })();
+  await s.event("experiment.started");
+  await s.end();
+  await quiet();
+  await s.event("experiment.cancelled");
+  await following;
+  t.deepEqual(types, ["experiment.started", "experiment.cancelled"]);
+});
+
+test("where the ending is not announced, as its Director died in between, following ends after a while (R3)", async (t) => {
+  const clock = manualClock();
+  const s = await scene(ended, clock);
+  await s.event("experiment.started");
+  let over = false;
+  const following = (async () => {
+    for await (const _ of readEvents(s.reader, "x", { follow: true }));
+    over = true;
+  })();
+  for (let i = 0; i < 4; i++) {
+    await quiet();
+    t.false(over);
+    clock.advance(1_000);
+  }
+  clock.advance(1_000);
+  await following;
+  const now: string[] = [];
+  for await (const { type } of readEvents(s.reader, "x")) now.push(type);
+  t.deepEqual(now, ["experiment.started"], "whoever does not follow does not wait");
+});
+
+test("a reading goes on behind a place, also one that is not there any more (R4)", async (t) => {
+  const s = await scene(ended);
+  for (const value of [0.5, 0.25, 0.125]) await s.metric(value);
+  const source = metricSource(s.reader, "x");
+  const from = async (after: number): Promise<number[]> => {
+    const values: number[] = [];
+    for await (const { metric } of source.read(after)) values.push(metric.value);
+    return values;
+  };
+  t.deepEqual(await from(0), [0.5, 0.25, 0.125]);
+  t.deepEqual(await from(2), [0.125]);
+  t.deepEqual(await from(3), []);
+  t.deepEqual(await from(99), []);
+  t.true(await source.has({ seq: 2, at: 0 }));
+  t.false(await source.has({ seq: 2, at: 1 }));
+  t.false(await source.has({ seq: 99, at: 0 }));
 });
