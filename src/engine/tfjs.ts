@@ -1,14 +1,12 @@
 /**
  * The TensorFlow.js engine: models as LayersModel, weights as one flat array, the built-in tasks and the workspace's own.
  *
- * F1 Tensor names in the layout are `<index>.<kind>` ("0.kernel", "1.bias"). TensorFlow.js's own names count the layers made
- *    in the process so far, so they differ from opening to opening.
- * F2 The layout has all weights, also those not trained (moving means of batch normalisation), in the model's order.
+ * F1 and F2, on the layout of a model's weights, are in src/engine/weights.ts.
  */
 import type * as tfjs from "@tensorflow/tfjs";
 import { Random, seedFrom } from "../data/random.ts";
 import { asFlError, FlError } from "../errors.ts";
-import { type Layout, layoutOf } from "../tensor/layout.ts";
+import type { Layout } from "../tensor/layout.ts";
 import type { ExperimentDefinition, Metrics, Task, TaskContext, Tf } from "../workspace/define.ts";
 import { BUILT_IN, parseArguments, trainArguments, unknownTask, validateArguments } from "./arguments.ts";
 import { type Chosen, chooseBackend } from "./backend.ts";
@@ -19,8 +17,14 @@ import { Pace } from "./pace.ts";
 import { saveModel } from "./saved.ts";
 import { type Subject, train } from "./train.ts";
 import { validate } from "./validate.ts";
+import { layoutFrom, readWeights, wrong } from "./weights.ts";
 
-export type TfjsEngine = Engine & Pick<Chosen, "tf" | "considered">;
+/** `model` is the trainer's own: what is written to the trainer is in it, and it goes with the trainer. */
+export type TfjsTrainer = Trainer & { readonly model: tfjs.LayersModel };
+export type TfjsEngine = Omit<Engine, "open"> &
+  Pick<Chosen, "tf" | "considered"> & {
+    open(definition: ExperimentDefinition, options: OpenOptions): Promise<TfjsTrainer>;
+  };
 
 /** @throws FL_ENGINE_UNAVAILABLE */
 export async function tfjsEngine(options: { readonly backend?: string | undefined } = {}): Promise<TfjsEngine> {
@@ -30,11 +34,11 @@ export async function tfjsEngine(options: { readonly backend?: string | undefine
     backend,
     tf,
     considered,
-    open: async (definition, opening) => new TfjsTrainer(tf, definition, opening),
+    open: async (definition, opening) => new LayersTrainer(tf, definition, opening),
   };
 }
 
-class TfjsTrainer implements Trainer {
+class LayersTrainer implements TfjsTrainer {
   readonly layout: Layout;
   readonly tasks: readonly string[];
   readonly #subject: Subject;
@@ -56,12 +60,14 @@ class TfjsTrainer implements Trainer {
     }
   }
 
+  get model(): tfjs.LayersModel {
+    return this.#subject.model;
+  }
+
   read(out: Float32Array): void {
     this.#open();
     this.#fits(out);
-    this.#subject.model.weights.forEach((weight, i) => {
-      out.set(weight.read().dataSync<"float32">(), this.layout.tensors[i]!.offset);
-    });
+    readWeights(this.#subject.model, this.layout, out);
   }
 
   write(values: Float32Array): void {
@@ -201,23 +207,4 @@ function checkModel(definition: ExperimentDefinition, model: tfjs.LayersModel, s
   if (definition.loss === "softmaxCrossEntropy" && last === "softmax") {
     wrong("its last layer applies softmax, but the loss softmaxCrossEntropy takes logits: drop that activation");
   }
-}
-
-function layoutFrom(model: tfjs.LayersModel): Layout {
-  for (const weight of model.weights) {
-    if (weight.dtype !== "float32")
-      wrong(`its weight ${weight.originalName} is ${weight.dtype}; only float32 is federated`);
-  }
-  if (model.trainableWeights.length === 0) wrong("it has nothing to train");
-  return layoutOf(
-    model.weights.map((weight, i) => ({
-      name: `${i}.${weight.originalName.split("/").at(-1)}`, // F1
-      dtype: "f32",
-      shape: weight.shape.map(Number),
-    })),
-  );
-}
-
-function wrong(reason: string): never {
-  throw new FlError("FL_WORKSPACE_INVALID", { reason: `model: ${reason}`, path: "model" });
 }
