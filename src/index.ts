@@ -2,10 +2,25 @@
 
 /** The schema library in which a part describes its options, so that modules anywhere have the same one. */
 export { z } from "zod";
+export {
+  Experiment,
+  type ExperimentStatus,
+  type ModelOptions,
+  type WriteOptions,
+} from "./client/experiment.ts";
+export { type ConnectOptions, Federation, type StartOptions } from "./client/federation.ts";
+export type { InitialModel } from "./client/initial.ts";
+export type { FetchedModel } from "./client/model.ts";
+export type { ReadOptions } from "./client/reading.ts";
+export { type Rehearsal, type RehearsalOptions, rehearse } from "./client/rehearsal.ts";
+export type { RoundRow } from "./client/rounds.ts";
+export type { Shard } from "./client/shards.ts";
+export { type DummyShardOptions, dummyShard } from "./data/dummy-shard.ts";
 export { readIdx } from "./data/idx.ts";
 export { default as mnistShard } from "./data/mnist-shard.ts";
 export { partitionDirichlet, partitionIid } from "./data/partition.ts";
 export { defineShard, type ShardContext, type ShardDescriptor, type Split, type Splits } from "./data/shard.ts";
+export { tensorflow } from "./engine/tensorflow.ts";
 export { type Code, codes, FlError } from "./errors.ts";
 export { type Aggregation, type AggregationPart, defineAggregation, type Update } from "./parts/aggregation.ts";
 export { defineMonitor, type Monitor, type MonitorSpec } from "./parts/monitor.ts";
@@ -17,6 +32,8 @@ export {
   type SinkMetric,
   type SinkSpec,
 } from "./parts/sink.ts";
+export type { NamedTensor, NamedTensors } from "./tensor/named.ts";
+export type { EnvoyStatus, Event, ExperimentRecord, Metric, Progress } from "./wire/messages.ts";
 export {
   defineExperiment,
   type ExperimentDefinition,

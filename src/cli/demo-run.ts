@@ -9,6 +9,7 @@
 import { readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
+import type { Experiment } from "../client/experiment.ts";
 import type { Federation } from "../client/federation.ts";
 import { prepareExperiment } from "../client/prepare.ts";
 import { hasEnded } from "../client/record.ts";
@@ -24,6 +25,7 @@ const LEAVE_MS = 10_000;
 export type DemoSettings = { envoys: number; rounds?: number; samples?: number; alpha?: number };
 export type DemoRun = {
   readonly experiment: string;
+  readonly handle: Experiment;
   readonly settings: DemoSettings & { readonly rounds: number; readonly samples: number };
   /** where an unfinished experiment goes on; undefined for a new one */
   readonly resumed: { readonly round: number; readonly rounds: number } | undefined;
@@ -54,11 +56,13 @@ export async function beginOrResume(
   const { envoys, alpha } = wanted;
   await writeBegun(dir, { experiment, envoys, alpha });
   const prepared = await prepareExperiment({ plan, planFile: file, name: experiment });
-  const { error } = await client.submit(prepared, signal);
+  const submitted = await client.submit(prepared, { signal });
+  const { error } = submitted;
   if (error?.code === "FL_EXISTS")
-    return resume(client, await client.record(experiment), { experiment, envoys, alpha }); // R2
+    return resume(client, await client.experiment(experiment).record(), { experiment, envoys, alpha }); // R2
   if (error !== undefined) throw error;
-  return { experiment, settings: settingsOf(plan, { envoys, alpha }), resumed: undefined };
+  const settings = settingsOf(plan, { envoys, alpha });
+  return { experiment, handle: client.experiment(submitted), settings, resumed: undefined };
 }
 
 async function resume(
@@ -66,9 +70,10 @@ async function resume(
   { name: experiment, submission, rounds }: ExperimentRecord,
   before: z.infer<typeof begun>,
 ): Promise<DemoRun> {
-  const { round } = await client.status(experiment);
+  const handle = client.experiment(experiment);
+  const { round } = await handle.status();
   const settings = settingsOf(parsePlan(submission.plan), before); // R1
-  return { experiment, settings, resumed: { round: Math.min(round?.round ?? 0, rounds), rounds } };
+  return { experiment, handle, settings, resumed: { round: Math.min(round?.round ?? 0, rounds), rounds } };
 }
 
 const training = (plan: Plan) => plan.tasks.find((t) => t.task === "train")?.arguments ?? {};

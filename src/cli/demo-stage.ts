@@ -4,11 +4,12 @@
  * G1 Programs are told of an envoy when its state or its task changes, not each time it has done some more.
  * G2 After a resume, rounds that an earlier run has shown are not lines again; the table on a terminal has them all.
  */
+
+import type { RoundRow, Rounds } from "../client/rounds.ts";
 import type { Event, Progress } from "../wire/messages.ts";
 import type { Console } from "./console.ts";
 import { type DemoScene, demoView } from "./demo-view.ts";
 import type { Live } from "./live.ts";
-import type { RoundRow, Rounds } from "./rounds.ts";
 import { emitRow, remarkOf, rowLine, waitingIn } from "./watch.ts";
 
 const TICK_MS = 200;

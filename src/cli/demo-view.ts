@@ -4,8 +4,9 @@
  * V1 It fits: of many rounds the newest are shown. Every line is at most 80 columns wide, unless names are long.
  * V2 Columns keep their width, so that nothing moves sideways while numbers come in.
  */
+
+import type { RoundRow } from "../client/rounds.ts";
 import { bytes, decimal, percent } from "./figures.ts";
-import type { RoundRow } from "./rounds.ts";
 import { table } from "./table.ts";
 
 export type EnvoyScene = {

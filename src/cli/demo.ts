@@ -9,7 +9,9 @@
 import { mkdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import type { Command } from "commander";
-import { connectFederation, type Federation } from "../client/federation.ts";
+import type { Experiment } from "../client/experiment.ts";
+import { Federation } from "../client/federation.ts";
+import { accuracyIn, type RoundRow, ratingOf } from "../client/rounds.ts";
 import { asFlError, FlError } from "../errors.ts";
 import { parsePlan } from "../plan/plan.ts";
 import type { ExperimentRecord } from "../wire/messages.ts";
@@ -23,7 +25,6 @@ import type { Line } from "./lines.ts";
 import { type LocalFederation, startLocal } from "./local.ts";
 import { number, period, positive } from "./options.ts";
 import { DIR } from "./place.ts";
-import { accuracyIn, type RoundRow, ratingOf } from "./rounds.ts";
 import { interruption } from "./signals.ts";
 import { envoysOf, told, withServer } from "./up.ts";
 import type { Verb } from "./verb.ts";
@@ -94,7 +95,7 @@ async function play(options: DemoOptions, out: Console, signal: AbortSignal, sum
       ...quietly(out, stage),
       envoys: async (place) => {
         stage.stage("handing in the experiment");
-        client = await connectFederation({ ...place, name: "demo", signal });
+        client = await Federation.connect({ nats: place.url, fed: place.fed, name: "demo", signal });
         begun = await beginOrResume(client, dir, options, signal);
         summary.experiment = begun.experiment;
         const envoys = envoysOf({ shard: "mnist", ...begun.settings });
@@ -106,9 +107,9 @@ async function play(options: DemoOptions, out: Console, signal: AbortSignal, sum
         return envoys;
       },
     });
-    const record = await Promise.race([local.failed, shown(client!, begun!, stage, signal, summary)]);
+    const record = await Promise.race([local.failed, shown(begun!, stage, signal, summary)]);
     stage.end(record.state);
-    await conclude(client!, record, dir, out, summary);
+    await conclude(begun!.handle, record, dir, out, summary);
   } catch (e) {
     stage.end(signal.aborted ? "interrupted" : "failed");
     throw e;
@@ -151,8 +152,7 @@ function introduce(out: Console, { experiment, settings, resumed }: DemoRun, wan
 }
 
 function shown(
-  client: Federation,
-  { experiment }: DemoRun,
+  { handle }: DemoRun,
   stage: DemoStage,
   signal: AbortSignal,
   summary: Summary,
@@ -162,8 +162,7 @@ function shown(
     stage.row(row);
   };
   return watch(
-    client,
-    experiment,
+    handle,
     {
       onRow,
       onEvent: (event, rows) => stage.event(event, rows),
@@ -174,7 +173,7 @@ function shown(
 }
 
 async function conclude(
-  client: Federation,
+  handle: Experiment,
   record: ExperimentRecord,
   dir: string,
   out: Console,
@@ -192,7 +191,7 @@ async function conclude(
   const plan = parsePlan(submission.plan);
   const metrics = outcome.metrics;
   const rating = ratingOf(plan);
-  const { dir: folder } = await client.save(await client.model(experiment, "last"), join(dir, "models", experiment));
+  const { dir: folder } = await handle.save(join(dir, "models", experiment), "last");
   const accuracy = accuracyIn(rating, metrics); // D3
   Object.assign(summary, { status: "finished", rounds: outcome.rounds, accuracy, model: folder });
   const images = metrics[`${rating}.samples`] ?? 0;

@@ -1,10 +1,11 @@
 /** One experiment as lines: for programs, and for people. */
+
+import { accuracyIn, ratingOf } from "../client/rounds.ts";
 import { codes } from "../errors.ts";
 import { type Plan, parsePlan } from "../plan/plan.ts";
 import type { ExperimentRecord, Failure, RoundRecord, Waiting } from "../wire/messages.ts";
 import type { Console } from "./console.ts";
 import { ago, decimal, duration, percent } from "./figures.ts";
-import { accuracyIn, ratingOf } from "./rounds.ts";
 
 /** What a record and the newest round's say together. */
 export function summed(record: ExperimentRecord, round: RoundRecord | undefined) {

@@ -4,7 +4,7 @@
  *
  * M1 A sink that fails is told of at once and ends; the others go on. Then the exit status is 1.
  */
-import { type Poured, pourAll } from "../../actors/sink/pour.ts";
+import type { Poured } from "../../actors/sink/pour.ts";
 import { resolveSink } from "../../actors/sink/resolve.ts";
 import type { SinkMetric } from "../parts/sink.ts";
 import type { Console } from "./console.ts";
@@ -28,10 +28,11 @@ export const metrics: Verb = (program, action) =>
       action<MetricsOptions, [string]>(async ({ follow, sink = ["console"], ...place }, out, experiment) => {
         const sinks = await Promise.all(sink.map((text) => resolveSink(text)));
         return withFederation(place, async (federation) => {
-          await federation.record(experiment); // nothing is made for one that is not there
-          const source = federation.metricSource(experiment, { follow, signal: interruption() });
-          const context = { experiment, federation: federation.wire.fed, show: (m: SinkMetric) => showMetric(out, m) };
-          const poured = await pourAll(source, sinks, context, (one) => showEnd(out, experiment, one));
+          const poured = await federation.experiment(experiment).writeMetrics(sinks, {
+            ...{ follow: follow ?? false, signal: interruption() },
+            show: (metric) => showMetric(out, metric),
+            ended: (one) => showEnd(out, experiment, one),
+          });
           return poured.some(({ error }) => error !== null) ? 1 : 0; // M1
         });
       }),

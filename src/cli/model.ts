@@ -16,8 +16,9 @@ export const model: Verb = (program, action) =>
         if (options.best && options.last)
           throw new FlError("FL_USAGE", { reason: "--best and --last exclude each other" });
         return withFederation(options, async (federation) => {
-          const fetched = await federation.model(experiment, options.last ? "last" : "best");
-          const { dir, files } = await federation.save(fetched, options.out);
+          const handle = federation.experiment(experiment);
+          const fetched = await handle.model(options.last ? "last" : "best");
+          const { dir, files } = await handle.save(options.out, fetched);
           const { which, rounds, layout } = fetched;
           out.emit("model", { experiment, which, rounds, parameters: layout.length, dir, files: [...files] });
           out.say(`${which} model of ${experiment}: ${rounds} rounds, ${whole(layout.length)} parameters`);

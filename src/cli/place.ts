@@ -9,7 +9,7 @@ import { userInfo } from "node:os";
 import { join } from "node:path";
 import type { Command } from "commander";
 import { z } from "zod";
-import { connectFederation, type Federation } from "../client/federation.ts";
+import { Federation } from "../client/federation.ts";
 import { FlError } from "../errors.ts";
 import { processStart } from "../nats/store-lock.ts";
 import { interruption } from "./signals.ts";
@@ -64,9 +64,9 @@ export async function withFederation<T>(
   options: PlaceOptions,
   work: (federation: Federation) => Promise<T>,
 ): Promise<T> {
-  const federation = await connectFederation({
-    ...(await findPlace(options)),
-    name: ownerName(),
+  const { url: nats, fed } = await findPlace(options);
+  const federation = await Federation.connect({
+    ...{ nats, fed, name: ownerName() },
     signal: interruption(),
   });
   try {

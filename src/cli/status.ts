@@ -1,5 +1,6 @@
 /** `entente status`: all experiments, one of them, or the envoys. */
-import type { ExperimentStatus, Federation } from "../client/federation.ts";
+import type { ExperimentStatus } from "../client/experiment.ts";
+import type { Federation } from "../client/federation.ts";
 import type { EnvoyStatus, Progress } from "../wire/messages.ts";
 import type { Console } from "./console.ts";
 import { emitExperiment, experimentLines, summed, words } from "./experiment-view.ts";
@@ -14,7 +15,7 @@ export const status: Verb = (program, action) =>
     .action(
       action<PlaceOptions & { envoys?: boolean }, [string | undefined]>((options, out, experiment) =>
         withFederation(options, async (federation) => {
-          if (experiment !== undefined) showOne(out, await federation.status(experiment));
+          if (experiment !== undefined) showOne(out, await federation.experiment(experiment).status());
           if (options.envoys) showEnvoys(out, await federation.envoys());
           else if (experiment === undefined) await showAll(out, federation);
           return 0;
@@ -24,7 +25,7 @@ export const status: Verb = (program, action) =>
 
 async function showAll(out: Console, federation: Federation): Promise<void> {
   const names = (await federation.list()).map((record) => record.name);
-  const all = await Promise.all(names.map((name) => federation.status(name)));
+  const all = await Promise.all(names.map((name) => federation.experiment(name).status()));
   const now = Date.now();
   for (const { experiment, round, waiting } of all) emitExperiment(out, experiment, round, waiting);
   if (all.length === 0) {

@@ -1,6 +1,7 @@
 /** `entente submit PLAN`: bundles the workspace and hands the experiment in; it runs when a Director takes it. */
 
-import type { Federation } from "../client/federation.ts";
+import type { Experiment } from "../client/experiment.ts";
+import { initialModel } from "../client/initial.ts";
 import { prepareExperiment } from "../client/prepare.ts";
 import { FlError } from "../errors.ts";
 import type { Console } from "./console.ts";
@@ -10,18 +11,21 @@ import { interruption } from "./signals.ts";
 import type { Verb } from "./verb.ts";
 import { emitRow, remarkOf, rowLine, waitingIn, watch } from "./watch.ts";
 
-type SubmitOptions = PlaceOptions & { workspace?: string; name?: string; wait?: boolean };
+type SubmitOptions = PlaceOptions & { workspace?: string; name?: string; model?: string; wait?: boolean };
 
 export const submit: Verb = (program, action) =>
   withPlace(program.command("submit <plan>").description("Hand in an experiment: a plan and its workspace."))
     .option("--workspace <path>", "the workspace's source; default: the plan's")
     .option("--name <name>", "the experiment's name; default: the plan's, or its file's")
+    .option("--model <file>", "begin with these weights, a safetensors file; default: new ones, by the plan's seed")
     .option("--wait", "show its rounds and wait until it has ended")
     .action(
-      action<SubmitOptions, [string]>(async ({ workspace, name, wait, ...place }, out, planFile) => {
+      action<SubmitOptions, [string]>(async ({ workspace, name, model, wait, ...place }, out, planFile) => {
         const prepared = await prepareExperiment({ planFile, workspace, name });
+        const initial = model === undefined ? undefined : await initialModel(model);
         return withFederation(place, async (federation) => {
-          const { state, seq, error, experiment, strangers } = await federation.submit(prepared, interruption());
+          const submitted = await federation.submit(prepared, { model: initial, signal: interruption() });
+          const { state, seq, error, experiment, strangers } = submitted;
           if (error?.code === "FL_EXISTS")
             throw new FlError("FL_EXISTS", { ...error.detail, hint: "give it another --name" });
           if (error !== undefined) throw error;
@@ -40,15 +44,15 @@ export const submit: Verb = (program, action) =>
             const meant = near === undefined ? "" : ` (did you mean ${near}?)`;
             out.notice(`no envoy has ever registered as ${name}${meant}; the experiment may wait until one does`);
           }
-          return wait ? waited(federation, experiment, prepared.plan.rounds, out) : 0;
+          return wait ? waited(federation.experiment(submitted), prepared.plan.rounds, out) : 0;
         });
       }),
     );
 
-async function waited(federation: Federation, experiment: string, rounds: number, out: Console): Promise<number> {
+async function waited(handle: Experiment, rounds: number, out: Console): Promise<number> {
+  const { name: experiment } = handle;
   const record = await watch(
-    federation,
-    experiment,
+    handle,
     {
       onRow: (row) => {
         emitRow(out, experiment, rounds, row);
@@ -65,7 +69,7 @@ async function waited(federation: Federation, experiment: string, rounds: number
     },
     interruption(),
   );
-  const { round } = await federation.status(experiment);
+  const { round } = await handle.status();
   emitExperiment(out, record, round);
   out.say();
   for (const line of experimentLines(out, record, round, Date.now())) out.say(line);

@@ -1,10 +1,10 @@
 /** Following one experiment from its first event to its end, as `submit --wait` and `demo` show it. */
-import type { Federation } from "../client/federation.ts";
+import type { Experiment } from "../client/experiment.ts";
+import { type RoundRow, Rounds } from "../client/rounds.ts";
 import { parsePlan } from "../plan/plan.ts";
 import { type Event, type ExperimentRecord, type Progress, type Waiting, waiting } from "../wire/messages.ts";
 import type { Console } from "./console.ts";
 import { decimal, percent } from "./figures.ts";
-import { type RoundRow, Rounds } from "./rounds.ts";
 
 export type Watcher = {
   onRow?(row: RoundRow, rounds: Rounds): void;
@@ -13,17 +13,12 @@ export type Watcher = {
 };
 
 /** Resolves with the record of the ended experiment. @throws the signal's reason */
-export async function watch(
-  federation: Federation,
-  experiment: string,
-  watcher: Watcher,
-  signal: AbortSignal,
-): Promise<ExperimentRecord> {
-  const { submission } = await federation.recorded(experiment, signal);
+export async function watch(experiment: Experiment, watcher: Watcher, signal: AbortSignal): Promise<ExperimentRecord> {
+  const { submission } = await experiment.recorded(signal);
   const rounds = new Rounds(parsePlan(submission.plan));
-  const end = federation.onProgress(experiment, (progress) => watcher.onProgress?.(progress));
+  const end = experiment.onProgress((progress) => watcher.onProgress?.(progress));
   try {
-    for await (const event of federation.events(experiment, { follow: true, signal })) {
+    for await (const event of experiment.events({ signal })) {
       const row = rounds.take(event);
       if (row !== undefined) watcher.onRow?.(row, rounds);
       watcher.onEvent?.(event, rounds);
@@ -32,7 +27,7 @@ export async function watch(
   } finally {
     end();
   }
-  return federation.record(experiment);
+  return experiment.record();
 }
 
 /** What an event says that the experiment begins to wait for; undefined if it says something else. */

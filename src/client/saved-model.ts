@@ -1,34 +1,48 @@
 /**
- * A fetched model as files: model.safetensors for any tool, and TensorFlow.js's model.json and weights.bin.
+ * A fetched model as a model again, and as files: model.safetensors for any tool, TensorFlow.js's model.json and weights.bin.
  *
- * S1 The workspace says what the weights belong to, so its archive is opened here as at any collaborator: whoever saves a
- *    model runs the code of whoever submitted it. The folder it is opened in is gone afterwards.
+ * S1 The workspace says what the weights belong to, so its archive is opened here as at any collaborator: whoever makes or
+ *    saves a model runs the code of whoever submitted it. The folder it is opened in is gone afterwards.
  */
 import { mkdir, rename, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
-import { tfjsEngine } from "../engine/tfjs.ts";
+import { type TfjsTrainer, tfjsEngine } from "../engine/tfjs.ts";
 import { FlError } from "../errors.ts";
 import { scratchFolder } from "../scratch.ts";
 import { sameLayout } from "../tensor/layout.ts";
 import { writeSafetensors } from "../tensor/safetensors.ts";
-import { buckets, shelves } from "../wire/table.ts";
+import { shelves } from "../wire/table.ts";
 import type { Wire } from "../wire/wire.ts";
 import { checkExperiment } from "../workspace/define.ts";
 import { importWorkspace, openArchive } from "../workspace/open.ts";
 import type { FetchedModel } from "./model.ts";
+import { readShapes } from "./shards.ts";
 
 export type SavedModel = { readonly dir: string; readonly files: readonly string[] };
 
-/** Writes the files into `dir`, which is made. @throws FL_NOT_FOUND, FL_DIGEST_MISMATCH, FL_WORKSPACE_INVALID, FL_LAYOUT_MISMATCH */
+/** Writes the files into `dir`, which is made. @throws what `openModel` throws */
 export async function saveModel(wire: Wire, model: FetchedModel, dir: string): Promise<SavedModel> {
-  const { experiment, which, rounds, layout, values, plan, archive } = model;
+  const { experiment, which, rounds, layout, values } = model;
   const folder = resolve(dir);
   await mkdir(folder, { recursive: true });
   const safetensors = join(folder, "model.safetensors");
   const metadata = { experiment, which, rounds: String(rounds) };
   await writeFile(`${safetensors}.part`, writeSafetensors(layout, values, metadata));
   await rename(`${safetensors}.part`, safetensors);
+  const trainer = await openModel(wire, model);
+  try {
+    await trainer.save(folder);
+  } finally {
+    trainer.dispose();
+  }
+  return { dir: folder, files: ["model.json", "weights.bin", "model.safetensors"].map((file) => join(folder, file)) };
+}
 
+/**
+ * The workspace's model with these weights (S1); it goes when the trainer is disposed of.
+ * @throws FL_NOT_FOUND, FL_DIGEST_MISMATCH, FL_WORKSPACE_INVALID, FL_LAYOUT_MISMATCH, FL_ENGINE_UNAVAILABLE
+ */
+export async function openModel(wire: Wire, { layout, values, plan, archive }: FetchedModel): Promise<TfjsTrainer> {
   const bytes = await (await wire.shelf(shelves.archives)).get(archive.object);
   if (bytes === undefined) throw new FlError("FL_NOT_FOUND", { reason: `no archive ${archive.object} is stored` });
   const scratch = await scratchFolder("model");
@@ -36,25 +50,16 @@ export async function saveModel(wire: Wire, model: FetchedModel, dir: string): P
     const opened = await openArchive(bytes, archive.digest, join(scratch.dir, "workspace"));
     const definition = checkExperiment(await importWorkspace(opened.dir));
     const engine = await tfjsEngine();
-    const trainer = await engine.open(definition, { seed: plan.seed, ...(await shapes(wire)) });
+    const trainer = await engine.open(definition, { seed: plan.seed, ...(await readShapes(wire)) });
     try {
       sameLayout(trainer.layout, layout);
       trainer.write(values);
-      await trainer.save(folder);
-    } finally {
+      return trainer;
+    } catch (e) {
       trainer.dispose();
+      throw e;
     }
   } finally {
     await scratch.close();
   }
-  return { dir: folder, files: ["model.json", "weights.bin", "model.safetensors"].map((file) => join(folder, file)) };
-}
-
-/** All shards of a federation have the same; the workspace's model is built for them. */
-async function shapes(wire: Wire): Promise<{ sampleShape: readonly number[]; targetShape: readonly number[] }> {
-  const [row] = await (await wire.table(buckets.envoys)).all();
-  if (row === undefined) {
-    throw new FlError("FL_NOT_FOUND", { reason: "no envoy has registered, so the shapes of the data are not known" });
-  }
-  return { sampleShape: row.value.sample_shape, targetShape: row.value.target_shape };
 }

@@ -1,5 +1,5 @@
 /**
- * Submitting: the archive under its digest, then the submission, then what the Director says to it.
+ * Submitting: the archive and the initial model under their digests, then the submission, then what the Director says to it.
  *
  * S1 Once `stored` the experiment will run, whatever happens to this program or to any Director (law L1).
  * S2 The Director's answer is known by the submission's place in its stream: two submissions of one name are told apart.
@@ -13,6 +13,7 @@ import { event as eventSchema, type Submission } from "../wire/messages.ts";
 import { shelves, subjects } from "../wire/table.ts";
 import { token } from "../wire/template.ts";
 import type { Federation } from "./federation.ts";
+import type { StoredModel } from "./initial.ts";
 import type { PreparedExperiment } from "./prepare.ts";
 import { readable } from "./reading.ts";
 
@@ -36,13 +37,19 @@ export type Stranger = {
   readonly near?: string;
 };
 
+export type SubmitOptions = {
+  /** weights to begin with */
+  readonly model?: StoredModel | undefined;
+  readonly signal?: AbortSignal | undefined;
+};
+
 /** @throws FL_SUBJECT_TOKEN for a name that is not one token; the signal's reason */
 export async function submit(
   federation: Federation,
   { name, plan, archive, digest }: PreparedExperiment,
-  signal?: AbortSignal,
+  { model, signal }: SubmitOptions = {},
 ): Promise<Submitted> {
-  const { wire } = federation;
+  const { wire } = federation.access;
   const experiment = token(name, "experiment");
   const [submissions, events, archives] = await Promise.all([
     wire.journal("submissions"),
@@ -50,8 +57,12 @@ export async function submit(
     wire.shelf(shelves.archives),
   ]);
   await archives.put(digest, archive);
+  if (model !== undefined) await (await wire.shelf(shelves.models)).put(model.object, model.bytes);
   signal?.throwIfAborted();
-  const payload: Submission = { v: 1, name: experiment, plan, archive: { object: digest, digest } };
+  const payload: Submission = {
+    ...{ v: 1, name: experiment, plan, archive: { object: digest, digest } },
+    ...(model === undefined ? {} : { model: { object: model.object, digest: model.digest } }),
+  };
   const seq = await wire.append(subjects.submit, submissions, { owner: federation.name }, payload, randomUUID());
   const strangers = await strangersIn(plan, federation);
   const stored = { experiment, seq, state: "stored", strangers } as const;
@@ -75,7 +86,7 @@ async function strangersIn(
   federation: Federation,
 ): Promise<Stranger[]> {
   if (collaborators === "all") return [];
-  const registered = await federation.registered();
+  const registered = (await federation.shards()).map((shard) => shard.name);
   return collaborators
     .filter((name) => !registered.includes(name))
     .map((name) => {

@@ -95,6 +95,13 @@ tasks:
     await readFile(join(out, "weights.bin")),
   );
 
+  const model = join(out, "model.safetensors");
+  const onwards = await run(t, ["submit", file, "--name", "onwards", "--model", model, "--wait", ...at]);
+  t.is(onwards.exit, 0);
+  t.true(onwards.of("round")[0]!.accuracy! > submitted.of("round")[0]!.accuracy!, "it begins where the other ended");
+  const no = await run(t, ["submit", file, "--name", "no", "--model", join(dir, "none"), ...at]);
+  t.like(no.lines[0], { type: "error", code: "FL_NOT_FOUND" });
+
   const again = await run(t, ["submit", file, ...at]);
   t.is(again.exit, 1);
   t.like(again.lines[0], { type: "error", code: "FL_EXISTS", hint: "give it another --name" });

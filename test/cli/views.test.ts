@@ -7,9 +7,9 @@ import { type DemoScene, demoView } from "../../src/cli/demo-view.ts";
 import { ago, bytes, duration } from "../../src/cli/figures.ts";
 import { cut, Live } from "../../src/cli/live.ts";
 import { readable } from "../../src/cli/log-line.ts";
-import { accuracyIn, Rounds } from "../../src/cli/rounds.ts";
 import { emitAwaited } from "../../src/cli/status.ts";
 import { table } from "../../src/cli/table.ts";
+import { accuracyIn, Rounds } from "../../src/client/rounds.ts";
 import { parsePlan } from "../../src/plan/plan.ts";
 import type { Event, Progress } from "../../src/wire/messages.ts";
 
@@ -53,7 +53,7 @@ const scene = (rounds: number): DemoScene => ({
   stage: `round ${rounds} of 1000`,
   rounds: 1000,
   rows: Array.from({ length: rounds }, (_, i) => ({
-    ...{ round: i + 1, accuracy: i % 2 ? 0.9999 : null, loss: 12.34567, trainLoss: 0.1, seconds: 123.4 },
+    ...{ round: i + 1, accuracy: i % 2 ? 0.9999 : null, loss: 12.34567, trainLoss: 0.1, seconds: 123.4, metrics: {} },
   })),
   peers: Array.from({ length: 5 }, (_, i) => ({
     ...{ name: `envoy-${i + 1}`, state: "working", doing: "validate_global", done: 999, total: 1000, bytes: 407_080 },

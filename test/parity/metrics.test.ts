@@ -2,7 +2,7 @@
 import { readdir, readFile, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import test from "ava";
-import { connectFederation } from "../../src/client/federation.ts";
+import { Federation } from "../../src/client/federation.ts";
 import type { Metric } from "../../src/wire/messages.ts";
 import { Cli, run } from "../support/cli.ts";
 import { readEventFile } from "../support/event-file.ts";
@@ -34,11 +34,11 @@ async function federation(t: Parameters<typeof testFederation>[0], config: Recor
 }
 
 async function reader(t: { teardown(end: () => Promise<void>): void }, fed: TestFederation) {
-  const client = await connectFederation({ url: fed.server.url, fed: "test" });
+  const client = await Federation.connect({ nats: fed.server.url, fed: "test" });
   t.teardown(() => client.close());
   return async (experiment: string, onMetric: (metric: Metric) => void = () => {}): Promise<Metric[]> => {
     const all: Metric[] = [];
-    for await (const metric of client.metrics(experiment, { follow: true })) {
+    for await (const metric of client.experiment(experiment).metrics()) {
       all.push(metric);
       onMetric(metric);
     }

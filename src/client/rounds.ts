@@ -10,10 +10,13 @@ import type { Event } from "../wire/messages.ts";
 
 export type RoundRow = {
   readonly round: number;
+  /** of the round's model, where the plan rates it: by its `validate` on `global` */
   readonly accuracy: number | null;
   readonly loss: number | null;
   readonly trainLoss: number | null;
   readonly seconds: number;
+  /** what was measured in the round, by `<task label>.<metric>`: means over its collaborators */
+  readonly metrics: Readonly<Record<string, number>>;
 };
 
 export class Rounds {
@@ -54,6 +57,7 @@ export class Rounds {
       loss: null,
       trainLoss: this.#training === undefined ? null : (metrics[`${this.#training}.loss`] ?? null),
       seconds: typeof detail.seconds === "number" ? detail.seconds : 0,
+      metrics,
     };
     if (!this.#rows.some((r) => r.round === round)) this.#rows.push(row);
     return this.#rating === undefined ? row : complete;

@@ -1,0 +1,81 @@
+/**
+ * A plan and a workspace tried out in this process, on one shard and without a federation: what a collaborator would do, round
+ * after round, its update being the next round's model.
+ *
+ * RH1 The workspace is bundled, opened and run as it is in a federation, so what works here has its imports and its tasks right.
+ *     It runs in this process: no other is kept from what it does.
+ */
+import type { ShardDescriptor } from "../data/shard.ts";
+import type { NamedTensors } from "../tensor/named.ts";
+import type { SourceOptions } from "./source.ts";
+
+export type RehearsalOptions = SourceOptions & {
+  /** `federation.dummyShard()`, `dummyShard({ … })`, or a shard of one's own */
+  readonly shard: ShardDescriptor;
+  /** handed to the shard */
+  readonly params?: Readonly<Record<string, unknown>> | undefined;
+  /** @default 1 */
+  readonly rounds?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+};
+
+export type Rehearsal = {
+  /** what was measured, by `<task label>.<metric>` */
+  readonly rounds: readonly { readonly round: number; readonly metrics: Readonly<Record<string, number>> }[];
+  /** the model afterwards */
+  readonly tensors: NamedTensors;
+};
+
+const NAME = "rehearsal";
+
+/** @throws what `Federation.start` throws before it submits, FL_SHARD_INVALID, FL_TASK_UNKNOWN, FL_TASK_FAILED, FL_UPDATE_RANGE */
+export async function rehearse(options: RehearsalOptions): Promise<Rehearsal> {
+  const { shard, params = {}, rounds = 1, signal = new AbortController().signal, ...source } = options;
+  const [{ experimentSource }, { prepareExperiment }, { scratchFolder }, open, { checkExperiment }] = await Promise.all(
+    [
+      import("./source.ts"),
+      import("./prepare.ts"),
+      import("../scratch.ts"),
+      import("../workspace/open.ts"),
+      import("../workspace/define.ts"),
+    ],
+  );
+  const [{ checkShard, loadShard }, { tfjsEngine }, { runTasks }, { namedTensors }] = await Promise.all([
+    import("../data/shard.ts"),
+    import("../engine/tfjs.ts"),
+    import("../../actors/collaborator/work.ts"),
+    import("../tensor/named.ts"),
+  ]);
+  const { plan, archive, digest } = await prepareExperiment(await experimentSource({ name: NAME, ...source }));
+  const { sampleShape, targetShape } = checkShard(shard);
+  const scratch = await scratchFolder(NAME);
+  try {
+    const { dir } = await open.openArchive(archive, digest, `${scratch.dir}/workspace`);
+    const definition = checkExperiment(await open.importWorkspace(dir));
+    const data = await loadShard(shard, { name: NAME, params, seed: plan.seed, signal });
+    const { backend } = plan.engine;
+    const engine = await tfjsEngine(backend === "auto" ? {} : { backend });
+    const trainer = await engine.open(definition, { seed: plan.seed, sampleShape, targetShape });
+    try {
+      let global = new Float32Array(trainer.layout.length);
+      trainer.read(global);
+      const told: Rehearsal["rounds"][number][] = [];
+      for (let round = 1; round <= rounds; round++) {
+        const update = new Float32Array(global.length);
+        const labels = plan.tasks.map((t) => t.label);
+        const job = { plan, trainer, data, collaborator: NAME, round, labels, global, update, signal };
+        const { metrics, trained } = await runTasks({ ...job, progress: () => {}, measured: () => {} });
+        const named = metrics.flatMap(({ task, values }) =>
+          Object.entries(values).map(([metric, value]) => [`${task}.${metric}`, value] as const),
+        );
+        told.push({ round, metrics: Object.fromEntries(named) });
+        if (trained) global = update;
+      }
+      return { rounds: told, tensors: namedTensors(trainer.layout, global) };
+    } finally {
+      trainer.dispose();
+    }
+  } finally {
+    await scratch.close();
+  }
+}
