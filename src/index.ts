@@ -15,6 +15,7 @@ export type { ReadOptions } from "./client/reading.ts";
 export { type Rehearsal, type RehearsalOptions, rehearse } from "./client/rehearsal.ts";
 export type { RoundRow } from "./client/rounds.ts";
 export type { Shard } from "./client/shards.ts";
+export type { Submitted } from "./client/submission.ts";
 export { type DummyShardOptions, dummyShard } from "./data/dummy-shard.ts";
 export { readIdx } from "./data/idx.ts";
 export { default as mnistShard } from "./data/mnist-shard.ts";

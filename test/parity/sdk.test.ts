@@ -64,31 +64,34 @@ console.log(JSON.stringify({ layers: model.layers.length, out: model.predict(tf.
 test.serial("D35 another process finds a running experiment by its name, and sees all of it", async (t) => {
   const fed = await running(t, "fed");
   const federation = await connected(t, fed);
-  const experiment = await federation.start({ name: "long", plan: plan(8), workspace });
+  const experiment = await federation.start({ name: "long", plan: plan(100_000), workspace });
   for await (const { round } of experiment.metrics()) if (round >= 2) break;
-  t.is((await experiment.record()).state, "in_progress");
   const lines = await program(
     t,
     `import { Federation } from "entente";
-const federation = await Federation.connect({ nats: process.env.NATS, fed: "fed", name: "bob" });
+const federation = await Federation.connect({ nats: process.env.NATS, fed: "fed", name: "ann" });
 const experiment = federation.experiment("long");
-console.log((await experiment.status()).experiment.state);
+const { experiment: record } = await experiment.status();
+console.log(record.state, record.collaborators.join());
+for await (const { round } of experiment.metrics()) if (round >= 4) break;
+await experiment.cancel();
 let metrics = 0;
 for await (const m of experiment.metrics()) metrics++;
-const { outcome } = await experiment.wait();
+const { state } = await experiment.ended();
 const tensors = await experiment.lastModel({ as: "tensors" });
 const sum = Object.values(tensors).flatMap((t) => [...t.values]).reduce((a, b) => a + b, 0);
-console.log(JSON.stringify({ metrics, rounds: outcome.rounds, sum, names: Object.keys(tensors) }));
+console.log(JSON.stringify({ metrics, state, sum, names: Object.keys(tensors) }));
 await federation.close();`,
     { NATS: fed.server.url },
   );
-  t.is(lines[0], "in_progress");
+  t.is(lines[0], "in_progress north,south");
   let metrics = 0;
   for await (const _ of experiment.metrics()) metrics++;
+  t.is((await experiment.ended()).state, "cancelled", "what one handle does, the other sees");
   const tensors = await experiment.lastModel({ as: "tensors" });
   const sum = Object.values(tensors).reduce((s, { values }) => values.reduce((a, b) => a + b, s), 0);
   t.deepEqual(JSON.parse(lines[1]!), {
-    ...{ metrics, rounds: 8, sum },
+    ...{ metrics, state: "cancelled", sum },
     names: ["0.kernel", "1.bias", "2.kernel", "3.bias"],
   });
 });
