@@ -2,6 +2,7 @@
 
 /** The schema library in which a part describes its options, so that modules anywhere have the same one. */
 export { z } from "zod";
+export type { Poured } from "../actors/sink/pour.ts";
 export {
   Experiment,
   type ExperimentStatus,
