@@ -171,6 +171,27 @@ export const lines = {
       note: text.describe("what that means, in half a sentence"),
     })
     .describe("`import`: what became of one value."),
+  check: z
+    .strictObject({
+      type: z.literal("check"),
+      check: z.enum(["plan", "workspace", "shapes", "collaborators", "quorum"]).describe("what was looked at"),
+      holds: z.boolean().nullable().describe("null: there was nobody to ask"),
+      detail: text.describe("what was found, in words"),
+      code: text.nullable().describe("of the error it would come to"),
+    })
+    .describe("`plan check`: one of the checks, in order."),
+  value: z
+    .strictObject({
+      type: z.literal("value"),
+      path: text.describe("where it stands in the plan, such as `tasks[1].label`"),
+      value: z.json().describe("what counts"),
+      from: z.enum(["file", "default"]).describe("whether the file says it"),
+      line: count.nullable().describe("of the file, if it does"),
+    })
+    .describe("`plan check --explain`: one value of the resolved plan."),
+  digest: z
+    .strictObject({ type: z.literal("digest"), plan: text.describe("SHA-256 of the plan, as all parties compare it") })
+    .describe("`plan check --explain`: the last line."),
   imported: z
     .strictObject({
       type: z.literal("imported"),

@@ -19,6 +19,7 @@ const verbs = new Map<string, () => Promise<Verb>>([
   ["demo", async () => (await import("./demo.ts")).demo],
   ["up", async () => (await import("./up.ts")).up],
   ["submit", async () => (await import("./submit.ts")).submit],
+  ["plan", async () => (await import("./plan.ts")).plan],
   ["status", async () => (await import("./status.ts")).status],
   ["metrics", async () => (await import("./metrics.ts")).metrics],
   ["model", async () => (await import("./model.ts")).model],

@@ -13,8 +13,20 @@ import { type Plan, parsePlan } from "./plan.ts";
 
 const MAX_BYTES = 1 << 20;
 
+/** A plan, what of it was written, and where. */
+export type WrittenPlan = {
+  readonly plan: Plan;
+  /** the file's content as plain values */
+  readonly written: unknown;
+  /** `line:column` of the value at a path, or of the nearest value around it */
+  readonly where: (path: readonly PropertyKey[]) => string | undefined;
+};
+
 /** @throws FL_PLAN_INVALID for what is no plan or cannot be read */
-export async function loadPlan(file: string): Promise<Plan> {
+export const loadPlan = async (file: string): Promise<Plan> => (await loadWritten(file)).plan;
+
+/** The same, with what `explain` needs. @throws FL_PLAN_INVALID */
+export async function loadWritten(file: string): Promise<WrittenPlan> {
   let text: string;
   try {
     const { size } = await stat(file);
@@ -24,11 +36,14 @@ export async function loadPlan(file: string): Promise<Plan> {
     if (e instanceof FlError) throw e;
     throw new FlError("FL_PLAN_INVALID", { file, reason: `${file}: cannot be read` }, { cause: e });
   }
-  return readPlan(text, file);
+  return readWritten(text, file);
 }
 
 /** @throws FL_PLAN_INVALID; `file` is only named in what it says */
-export function readPlan(text: string, file = "plan"): Plan {
+export const readPlan = (text: string, file = "plan"): Plan => readWritten(text, file).plan;
+
+/** @throws FL_PLAN_INVALID */
+export function readWritten(text: string, file = "plan"): WrittenPlan {
   const lines = new LineCounter();
   const at = (offset: number): string => {
     const { line, col } = lines.linePos(offset);
@@ -52,5 +67,5 @@ export function readPlan(text: string, file = "plan"): Plan {
     }
     return undefined;
   };
-  return parsePlan(value, file, where);
+  return { plan: parsePlan(value, file, where), written: value, where };
 }

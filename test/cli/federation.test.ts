@@ -41,6 +41,17 @@ tasks:
   );
 
   t.deepEqual((await run(t, ["status", ...at])).lines, [], "no experiments yet");
+  const checked = await run(t, ["plan", "check", file, ...at]);
+  t.deepEqual(
+    checked.of("check").map((c) => [c.check, c.holds]),
+    [
+      ["plan", true],
+      ["workspace", true],
+      ["shapes", true],
+      ["collaborators", true],
+      ["quorum", true],
+    ],
+  );
   const submitted = await run(t, ["submit", file, "--wait", ...at]);
   t.is(submitted.exit, 0);
   t.like(submitted.lines[0], { type: "submitted", experiment: "first", state: "accepted" });
