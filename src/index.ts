@@ -25,7 +25,15 @@ export { defineShard, type ShardContext, type ShardDescriptor, type Split, type 
 export { tensorflow } from "./engine/tensorflow.ts";
 export { type Code, codes, FlError } from "./errors.ts";
 export { type Aggregation, type AggregationPart, defineAggregation, type Update } from "./parts/aggregation.ts";
+export {
+  type AssignerPart,
+  type AssignerRound,
+  type Assignment,
+  type Candidate,
+  defineAssigner,
+} from "./parts/assigner.ts";
 export { defineMonitor, type Monitor, type MonitorSpec } from "./parts/monitor.ts";
+export { type Decision, defineStragglers, type StragglerPart, type WaitingRound } from "./parts/straggler.ts";
 export {
   defineSink,
   type OpenSink,

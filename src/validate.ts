@@ -13,7 +13,7 @@ import { nearest } from "./nearest.ts";
 
 type Issue = z.core.$ZodIssue;
 type Path = readonly PropertyKey[];
-type Problem = { path: Path; says: string };
+export type Problem = { path: Path; says: string };
 
 export type Strict = {
   code: Code;
@@ -31,15 +31,22 @@ export function parseStrict<S extends z.ZodType>(
 ): z.output<S> {
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
-  const problems = parsed.error.issues
-    .flatMap((issue) => explain(schema, value, issue, []))
-    .map(({ path, says }) => {
-      const at = where?.(path);
-      const subject = path.length === 0 ? "it" : dotted(path);
-      return `${at === undefined ? "" : `${at} `}${subject} ${says}`;
-    });
+  const problems = explained(schema, value, parsed.error).map(({ path, says }) => {
+    const at = where?.(path);
+    const subject = path.length === 0 ? "it" : dotted(path);
+    return `${at === undefined ? "" : `${at} `}${subject} ${says}`;
+  });
   throw new FlError(code, { what, problems, reason: `${what}: ${problems.join("; ")}` }); // V1
 }
+
+/** What is wrong with a value, if anything, each as a predicate of its path: for whoever reads it as a part of something. */
+export function problemsOf(schema: z.ZodType, value: unknown): Problem[] {
+  const parsed = schema.safeParse(value);
+  return parsed.success ? [] : explained(schema, value, parsed.error);
+}
+
+const explained = (schema: z.ZodType, value: unknown, { issues }: z.ZodError): Problem[] =>
+  issues.flatMap((issue) => explain(schema, value, issue, []));
 
 /** tasks[0].arguments.epochs */
 export const dotted = (path: Path): string =>
@@ -65,6 +72,7 @@ function explain(schema: z.core.$ZodType, root: unknown, issue: Issue, prefix: P
       .sort((a, b) => a.length - b.length)[0];
     if (meant !== undefined) return meant.flatMap((i) => explain(schema, root, i, path));
   }
+  if (issue.code === "custom" && issue.params?.whole === true) return [{ path, says: issue.message }]; // it says all
   const given = valueAt(root, path);
   const must = requirement(issue);
   if (given === undefined && issue.code !== "custom") return [{ path, says: `is missing: it ${must}` }];

@@ -14,37 +14,17 @@ import { FlError } from "../errors.ts";
 import { nearest } from "../nearest.ts";
 import { parsePlacement } from "../parts/placement.ts";
 import { parseStrict, type Strict } from "../validate.ts";
-import { NAME, TOKEN } from "../wire/template.ts";
+import { assigner, assignerProblems } from "./assigning.ts";
+import { checkpoints, from } from "./checkpoints.ts";
 import { duration } from "./duration.ts";
-
-const token = z.string().regex(TOKEN, "must be a name of at most 64 letters, digits, - and _");
-
-const metric = z
-  .string()
-  .regex(
-    new RegExp(`^${NAME}\\.[A-Za-z0-9_.-]{1,64}$`),
-    "must be <task label>.<metric>, such as validate_global.accuracy",
-  );
-
-const free = z.record(z.string(), z.json());
-
-/** `name` is short for `{ [key]: name }`. */
-const short = <S extends z.ZodType>(key: string, schema: S) =>
-  z.preprocess((v: unknown) => (typeof v === "string" ? { [key]: v } : v), schema);
+import { free, isPlacement, short, token } from "./forms.ts";
+import { best, type PlanBest, type PlanStop, resolvedBest, resolvedStop, stop } from "./rating.ts";
+import { stragglers, stragglersProblem } from "./stragglers.ts";
 
 const quorumForm = (v: unknown): boolean =>
   v === "all" ||
   (typeof v === "number" && Number.isSafeInteger(v) && v >= 1) ||
   (typeof v === "string" && /^([1-9]\d?|100)%$/.test(v));
-
-const isPlacement = (text: string): boolean => {
-  try {
-    parsePlacement(text);
-    return true;
-  } catch {
-    return false;
-  }
-};
 
 const task = z.strictObject({
   task: token.describe("`train`, `validate`, or a task that the workspace defines."),
@@ -57,6 +37,11 @@ const task = z.strictObject({
     .optional()
     .describe("Its name in metrics; no two tasks share one.")
     .meta({ default: "`validate_global`, `validate_tuned`, or the task's name" }),
+  trains: z
+    .boolean()
+    .optional()
+    .describe("Whether it changes the weights. One that does not leaves no trace in the update.")
+    .meta({ default: "`false` for `validate`, else `true`" }),
   arguments: free.default({}).describe("Handed to the task as they are; the workspace checks them."),
 });
 
@@ -76,13 +61,21 @@ export const planSchema = z.strictObject({
     ])
     .default("all")
     .describe("Who takes part: `all` envoys registered at the start, or a list of their names."),
+  join: z
+    .boolean()
+    .default(false)
+    .describe(
+      "Whether those of them who come later are taken up, each in the next round after its collaborator lives.",
+    ),
   quorum: z
     .custom<"all" | number | `${number}%`>(
       quorumForm,
       "must be all, a whole number from 1, or a percentage such as 60%",
     )
     .default("all")
-    .describe("How many updates make a round count when some are missing: `all`, a number, or a share such as `60%`."),
+    .describe(
+      "How many answers make a round count when some are missing: `all` of those asked, a number, or a share such as `60%`.",
+    ),
   deadline: duration
     .nullable()
     .default(null)
@@ -94,6 +87,12 @@ export const planSchema = z.strictObject({
     .min(1)
     .prefault([{ task: "validate", on: "global" }, { task: "train" }, { task: "validate", on: "tuned" }])
     .describe("What each collaborator does in a round, in this order. A bare name is short for `{ task: name }`."),
+  assigner: assigner
+    .prefault("all")
+    .describe("Who does which tasks in a round. A bare name is short for `{ use: name }`."),
+  stragglers: stragglers
+    .prefault("deadline")
+    .describe("When a round no longer waits for its slowest. A bare name is short for `{ use: name }`."),
   aggregation: short(
     "use",
     z.strictObject({
@@ -111,28 +110,18 @@ export const planSchema = z.strictObject({
     .enum(["samples", "equal"])
     .default("samples")
     .describe("What an update counts: by the samples it was trained on, or one vote each."),
-  best: z
-    .strictObject({
-      metric: metric.describe("`<task label>.<metric>`, averaged over collaborators by `weight`."),
-      mode: z
-        .enum(["max", "min"])
-        .optional()
-        .describe("Whether more or less is better.")
-        .meta({ default: "`min` for a loss or an error, else `max`" }),
-    })
+  best: best
     .nullable()
     .optional()
     .describe("What the best model is chosen by; `null` keeps only the last.")
     .meta({ default: "accuracy of the first `validate` on `global`, else `null`" }),
-  stop: z
-    .strictObject({
-      metric: metric.describe("`<task label>.<metric>`, as for `best`."),
-      atLeast: z.number().optional().describe("Stop once the metric is this or more."),
-      atMost: z.number().optional().describe("Stop once the metric is this or less."),
-    })
-    .refine((s) => (s.atLeast === undefined) !== (s.atMost === undefined), "must have either atLeast or atMost")
+  stop: stop.optional().describe("What ends the experiment before its last round: a target, or a plateau."),
+  checkpoints: checkpoints
+    .prefault({})
+    .describe("Which rounds' models stay to be fetched by their number, beside the best and the last."),
+  from: from
     .optional()
-    .describe("A target that ends the experiment before its last round."),
+    .describe("The model it begins with: one of another experiment. A bare name is short for `{ experiment: name }`."),
   engine: z
     .strictObject({
       backend: z
@@ -156,15 +145,20 @@ export type PlanTask = {
   /** absent for `train`, which always goes on from the weights there are */
   on?: "global" | "tuned";
   label: string;
+  /** it may change the weights; what others leave of them is put back */
+  trains: boolean;
   arguments: Record<string, unknown>;
 };
-export type PlanBest = { metric: string; mode: "max" | "min" };
-export type Plan = Omit<Written, "tasks" | "best"> & { tasks: PlanTask[]; best: PlanBest | null };
+export type Plan = Omit<Written, "tasks" | "best" | "stop"> & {
+  tasks: PlanTask[];
+  best: PlanBest | null;
+  stop?: PlanStop;
+};
 
 const resolved = planSchema.transform((written, ctx): Plan => {
   const tasks = written.tasks.map((_, i) => resolveTask(written.tasks, i)); // PL2
-  const report = (path: PropertyKey[], message: string, input: unknown) =>
-    ctx.addIssue({ code: "custom", path, message, input });
+  const report = (path: PropertyKey[], message: string, input: unknown, whole = false) =>
+    ctx.addIssue({ code: "custom", path, message, input, params: { whole } });
   const labels = new Map<string, number>();
   for (const [i, t] of tasks.entries()) {
     const first = labels.get(t.label);
@@ -173,6 +167,8 @@ const resolved = planSchema.transform((written, ctx): Plan => {
       report(["tasks", i, "label"], `must not be the label of tasks[${first}] too (${t.label}); give it one`, t.label);
     if (t.task === "train" && written.tasks[i]?.on !== undefined)
       report(["tasks", i, "on"], "must be left out of train, which goes on from the weights there are", t.on);
+    if ((t.task === "train" && !t.trains) || (t.task === "validate" && t.trains))
+      report(["tasks", i, "trains"], `must be left out of ${t.task}, whose nature it is`, t.trains);
   }
   for (const key of ["best", "stop"] as const) {
     const named = written[key]?.metric;
@@ -183,23 +179,28 @@ const resolved = planSchema.transform((written, ctx): Plan => {
   }
   if (Array.isArray(written.collaborators) && Number(written.quorum) > written.collaborators.length)
     report(["quorum"], `must not exceed the ${written.collaborators.length} collaborators`, written.quorum);
-  return { ...written, tasks, best: resolveBest(written.best, tasks) };
+  for (const { path, says } of assignerProblems(written.assigner, { ...written, labels: [...labels.keys()] }))
+    report(["assigner", ...path], says, undefined, true);
+  const moot = stragglersProblem(written.stragglers, written);
+  if (moot !== undefined) report(["stragglers"], moot, undefined, true);
+  const { stop, ...rest } = written;
+  const decided = stop === undefined ? {} : { stop: resolvedStop(stop) };
+  return { ...rest, ...decided, tasks, best: resolveBest(written.best, tasks) };
 });
 
 function resolveTask(all: Written["tasks"], i: number): PlanTask {
-  const { task: name, on: wanted, label, arguments: args } = all[i]!;
-  if (name === "train") return { task: name, label: label ?? name, arguments: args };
+  const { task: name, on: wanted, label, trains = name !== "validate", arguments: args } = all[i]!;
+  if (name === "train") return { task: name, label: label ?? name, trains, arguments: args };
   // A task of the workspace may train as well, so what follows it is taken to see its result.
-  const trained = all.slice(0, i).some((t) => t.task !== "validate");
+  const trained = all.slice(0, i).some((t) => t.trains ?? t.task !== "validate");
   const on = wanted ?? (trained ? "tuned" : "global");
   const named = name === "validate" || wanted !== undefined ? `${name}_${on}` : name;
-  return { task: name, on, label: label ?? named, arguments: args };
+  return { task: name, on, label: label ?? named, trains, arguments: args };
 }
 
 function resolveBest(best: Written["best"], tasks: readonly PlanTask[]): PlanBest | null {
   if (best === null) return null;
-  if (best !== undefined)
-    return { metric: best.metric, mode: best.mode ?? (/loss|error/i.test(best.metric) ? "min" : "max") };
+  if (best !== undefined) return resolvedBest(best);
   const validation = tasks.find((t) => t.task === "validate" && t.on === "global");
   return validation === undefined ? null : { metric: `${validation.label}.accuracy`, mode: "max" };
 }
@@ -221,15 +222,23 @@ export function resolveQuorum(plan: Pick<Plan, "quorum">, n: number): number {
   throw new FlError("FL_PLAN_INVALID", { reason: `quorum is ${quorum}, but only ${n} collaborators take part` });
 }
 
+/** How many answers make a round count of which `asked` were asked something: a number asks for all of fewer. */
+export const quorumOf = ({ quorum }: Pick<Plan, "quorum">, asked: number): number =>
+  asked === 0 ? 0 : resolveQuorum({ quorum: typeof quorum === "number" ? Math.min(quorum, asked) : quorum }, asked);
+
 /** The round whose aggregate a metric of `round` rates; 0 is the initial model. PL4 */
 export function ratedRound(plan: Pick<Plan, "tasks">, name: string, round: number): number {
   return plan.tasks.find((t) => t.label === labelOf(name))?.on === "global" ? round - 1 : round;
 }
 
-/** Whether `value` of the metric that `plan.stop` names ends the experiment. */
-export function targetReached({ stop }: Pick<Plan, "stop">, value: number): boolean {
-  if (stop === undefined) return false;
-  return stop.atLeast !== undefined ? value >= stop.atLeast : value <= stop.atMost!;
+/** Whether the final model gets a round of rating: something rates the global model, and something has changed it. */
+export const ratesFinal = ({ tasks }: Pick<Plan, "tasks">): boolean =>
+  tasks.some((t) => t.on === "global") && tasks.some((t) => t.trains);
+
+/** The modules that the plan names by path, each once: they travel with the workspace. */
+export function modulesOf(plan: Plan): string[] {
+  const placed = [plan.aggregation.use, plan.assigner.use, plan.stragglers.use];
+  return [...new Set(placed.filter((use) => parsePlacement(use).kind === "module"))];
 }
 
 /** SHA-256 of the plan in canonical JSON, hexadecimal. PL5 */

@@ -1,7 +1,16 @@
 import test from "ava";
 import fc from "fast-check";
 import { FlError } from "../../src/errors.ts";
-import { type Plan, parsePlan, planDigest, ratedRound, resolveQuorum, targetReached } from "../../src/plan/plan.ts";
+import {
+  modulesOf,
+  type Plan,
+  parsePlan,
+  planDigest,
+  quorumOf,
+  ratedRound,
+  ratesFinal,
+  resolveQuorum,
+} from "../../src/plan/plan.ts";
 
 const least = { version: 1, rounds: 3 };
 const reason = (value: unknown): string => {
@@ -20,16 +29,20 @@ test("plan: version and rounds are all that must be said", (t) => {
     rounds: 3,
     seed: 42,
     collaborators: "all",
+    join: false,
     quorum: "all",
     deadline: null,
     tasks: [
-      { task: "validate", on: "global", label: "validate_global", arguments: {} },
-      { task: "train", label: "train", arguments: {} },
-      { task: "validate", on: "tuned", label: "validate_tuned", arguments: {} },
+      { task: "validate", on: "global", label: "validate_global", trains: false, arguments: {} },
+      { task: "train", label: "train", trains: true, arguments: {} },
+      { task: "validate", on: "tuned", label: "validate_tuned", trains: false, arguments: {} },
     ],
+    assigner: { use: "all", options: {} },
+    stragglers: { use: "deadline", options: {} },
     aggregation: { use: "fedavg", options: {} },
     weight: "samples",
     best: { metric: "validate_global.accuracy", mode: "max" },
+    checkpoints: { keep: "last" },
     engine: { backend: "auto" },
   });
   t.regex(reason({}), /version is missing.*rounds is missing/);
@@ -82,7 +95,7 @@ test("plan: best and stop name a task of the plan (PL3)", (t) => {
     /best\.metric .*did you mean validate_global\?/,
   );
   t.regex(reason({ ...least, stop: { metric: "eval.loss", atMost: 1 } }), /stop\.metric must begin with the label/);
-  t.regex(reason({ ...least, stop: { metric: "train.loss" } }), /must have either atLeast or atMost/);
+  t.regex(reason({ ...least, stop: { metric: "train.loss" } }), /must have either atLeast or atMost, or patience/);
 });
 
 test("plan: best is by accuracy of the global model when it is measured, and its mode suits the metric", (t) => {
@@ -125,17 +138,44 @@ test("quorum: it is between one and all, and a share is rounded up", (t) => {
   t.throws(() => of("all", 0), { instanceOf: FlError });
 });
 
-test("stop: the target counts from its own value on", (t) => {
-  const plan = (stop: object) => parsePlan({ ...least, stop: { metric: "train.loss", ...stop } });
+test("quorum: of a round that asks fewer than a number says, all of them", (t) => {
+  const of = (quorum: Plan["quorum"], asked: number) => quorumOf({ quorum }, asked);
+  t.deepEqual([of("all", 2), of(3, 2), of(3, 7), of("60%", 4), of("60%", 0), of("all", 0)], [2, 2, 3, 3, 0, 0]);
+});
+
+test("plan: a task of the workspace trains unless it says that it does not, and what follows sees as much (PL2)", (t) => {
+  const { tasks } = parsePlan({
+    ...least,
+    tasks: ["validate", { task: "probe", trains: false }, "fairness", "validate"],
+  });
   t.deepEqual(
-    [0.1, 0.2, 0.3].map((v) => targetReached(plan({ atLeast: 0.2 }), v)),
-    [false, true, true],
+    tasks.map(({ label, trains }) => [label, trains]),
+    [
+      ["validate_global", false],
+      ["probe", false],
+      ["fairness", true],
+      ["validate_tuned", false],
+    ],
   );
-  t.deepEqual(
-    [0.1, 0.2, 0.3].map((v) => targetReached(plan({ atMost: 0.2 }), v)),
-    [true, true, false],
-  );
-  t.false(targetReached(parsePlan(least), 1));
+  for (const [task, trains] of [
+    ["train", false],
+    ["validate", true],
+  ] as const) {
+    t.regex(reason({ ...least, tasks: [{ task, trains }] }), /tasks\[0\]\.trains must be left out of/);
+  }
+});
+
+test("plan: the final model gets a rating exactly where something rates it and something has changed it", (t) => {
+  const of = (...tasks: unknown[]) => ratesFinal(parsePlan({ ...least, tasks }));
+  t.true(of("validate", "train"));
+  t.false(of("train", "validate"), "tuned only");
+  t.false(of("validate"), "it has not changed");
+});
+
+test("plan: the modules it names travel with it, each once", (t) => {
+  const plan = { ...least, quorum: 1, assigner: "./a.ts", stragglers: "./s.ts", aggregation: "./a.ts" };
+  t.deepEqual(modulesOf(parsePlan(plan)), ["./a.ts", "./s.ts"]);
+  t.deepEqual(modulesOf(parsePlan(least)), []);
 });
 
 test("digest: it is the same exactly when the plans ask for the same (PL5)", (t) => {
