@@ -129,7 +129,7 @@ export function intake({ wire, exp, bench, peers, input, sendBack, open }: Intak
       rounds: input.rounds,
       epoch: round.epoch,
       state: round.state,
-      quorum: input.quorum,
+      quorum: round.quorum,
       deadline_at: round.deadline_at,
       waiting_for: awaited,
       peers: peers.list(),

@@ -7,8 +7,9 @@
  *
  * A1 What lasts is the round record, written once per round by `openRound` with compare-and-set; the machine itself is not
  *    persisted. A restarted Aggregator recovers from the record and owns the next epoch (laws L1, L2).
- * A2 A round is closed by the last update that can come, or by the deadline if the quorum is there. `closeRound` says who
- *    contributed: an update that was being taken in at that moment counts if it was whole.
+ * A2 A round is closed by the last update that can come, or by the deadline if the quorum is there, or by the quorum once the
+ *    straggler policy has said that it is enough. `closeRound` says who contributed: an update that was being taken in at that
+ *    moment counts if it was whole. Only who was asked counts, for the quorum as for the last update.
  * A3 Round 0 makes the initial model on one collaborator; the round after the last rates the final model and trains nothing.
  * A4 A collaborator that failed stays out of this round only. A silent one is shown as silent and waited for until the
  *    deadline: liveness is not progress.
@@ -20,6 +21,7 @@
  */
 import { assign, emit, setup } from "xstate";
 import { asFlError, fromWire, type WireError } from "../../src/errors.ts";
+import type { Plateau } from "../../src/plan/rating.ts";
 import type { Failure, ModelRef, Outcome, Scored } from "../../src/wire/messages.ts";
 import type { Announcement } from "../ledger.ts";
 import { callbackPort, promisePort } from "../provided.ts";
@@ -28,10 +30,8 @@ import * as tally from "./tally.ts";
 export type AggregatorInput = {
   readonly experiment: string;
   readonly rounds: number;
-  /** updates that make a round count once its deadline has passed */
-  readonly quorum: number;
   readonly collaborators: readonly string[];
-  /** the plan has tasks that rate the global model, so the final model gets a round of rating */
+  /** the final model gets a round of rating: the plan has tasks that rate the global model, and others that change it */
   readonly rates: boolean;
 };
 
@@ -43,6 +43,9 @@ export type Checkpoint = {
   readonly model: ModelRef | null;
   readonly best: Scored | null;
   readonly metrics: Readonly<Record<string, number>>;
+  readonly plateau: Plateau | null;
+  /** rounds whose models are kept */
+  readonly kept: readonly number[];
   readonly state: ModelRef | null;
 };
 
@@ -51,6 +54,8 @@ type Context = AggregatorInput &
     checkpoint: Checkpoint;
     /** how long the deadline is away from when the round was opened, or null */
     deadlineMs: number | null;
+    /** the straggler policy has waited enough for the open round */
+    enough: boolean;
     /** the aggregation actor that is waited for, or null */
     awaited: string | null;
     /** how it ends if neither with an outcome nor with a failure */
@@ -60,8 +65,21 @@ type Context = AggregatorInput &
   };
 
 export type Recovered = { checkpoint: Checkpoint; ended: Exclude<AggregatorOutput, { state: "left" }> | null };
-export type Opened = { expected: readonly string[]; deadlineMs: number | null };
-export type Closed = { checkpoint: Checkpoint; contributors: readonly string[]; seconds: number; stop: boolean };
+export type Opened = {
+  /** all of the experiment by now, and those who were asked in this round */
+  collaborators: readonly string[];
+  expected: readonly string[];
+  quorum: number;
+  deadlineMs: number | null;
+};
+export type Closed = {
+  checkpoint: Checkpoint;
+  contributors: readonly string[];
+  /** who was asked and has neither contributed nor failed */
+  late: readonly string[];
+  seconds: number;
+  stop: boolean;
+};
 
 export type AggregatorEvent =
   | { type: "update.accepted"; collaborator: string }
@@ -70,6 +88,9 @@ export type AggregatorEvent =
   | { type: "collaborator.lost"; collaborator: string }
   | { type: "collaborator.returned"; collaborator: string }
   | { type: "aggregation.lost"; error: WireError }
+  | { type: "policy.enough"; round: number }
+  /** something that the plan relies on does not work */
+  | { type: "part.failed"; error: WireError }
   /** the part that keeps the round waiting, as the plan names it; null: none does any more */
   | { type: "aggregation.awaited"; part: string | null }
   | { type: "cancel" }
@@ -89,7 +110,9 @@ const failureOf = (context: Context, error: unknown): Failure => ({
 });
 
 /** What is told of a round that has closed. */
-const told = ({ contributors, checkpoint: { metrics }, seconds }: Closed) => ({ contributors, metrics, seconds });
+const told = ({ contributors, late, checkpoint: { metrics }, seconds }: Closed) => ({
+  ...{ contributors, late, metrics, seconds },
+});
 
 /** a timer's longest delay; a round without a deadline has no better use for it */
 const NEVER_MS = 2 ** 31 - 1;
@@ -102,6 +125,15 @@ type Of<T extends AggregatorEvent["type"]> = { event: Extract<AggregatorEvent, {
 const toFailing = {
   target: "#aggregator.failing",
   actions: { type: "failWith", params: ({ event }: { event: { error: unknown } }) => ({ error: event.error }) },
+} as const;
+
+/** So does one that says so itself. */
+const toFailingWith = {
+  target: "#aggregator.failing",
+  actions: {
+    type: "failWith",
+    params: ({ event }: Of<"aggregation.lost" | "part.failed">) => ({ error: fromWire(event.error) }),
+  },
 } as const;
 
 /** What happened to a collaborator, passed on as it happened. */
@@ -128,6 +160,10 @@ const whileOpen = {
     guard: { type: "isNews", params: ({ event }: Of<"collaborator.failed">) => event },
     actions: [{ type: "keepFailure", params: ({ event }: Of<"collaborator.failed">) => event }, passOn],
   },
+  "policy.enough": {
+    guard: { type: "isOpen", params: ({ event }: Of<"policy.enough">) => event },
+    actions: "waitNoLonger",
+  },
 } as const;
 
 export const aggregatorMachine = setup({
@@ -143,7 +179,7 @@ export const aggregatorMachine = setup({
     intake: callbackPort<AggregatorInput>("intake"),
     recover: promisePort<Recovered, AggregatorInput>("recover"),
     openRound: promisePort<Opened, { checkpoint: Checkpoint; skip: readonly string[] }>("openRound"),
-    closeRound: promisePort<Closed, { checkpoint: Checkpoint }>("closeRound"),
+    closeRound: promisePort<Closed, { checkpoint: Checkpoint; failed: readonly string[] }>("closeRound"),
     conclude: promisePort<Outcome, { checkpoint: Checkpoint }>("conclude"),
     abandon: promisePort<void, { checkpoint: Checkpoint; failure: Failure | null }>("abandon"),
   },
@@ -160,8 +196,9 @@ export const aggregatorMachine = setup({
     takeClosed: assign(({ context }, { checkpoint, stop }: Closed) => {
       // a reached target skips to the round that rates the final model (A3)
       const round = stop ? Math.max(checkpoint.round, context.rounds + 1) : checkpoint.round;
-      return { checkpoint: { ...checkpoint, round }, expected: [], accepted: [], failed: [] };
+      return { checkpoint: { ...checkpoint, round }, expected: [], accepted: [], failed: [], enough: false };
     }),
+    waitNoLonger: assign({ enough: true }),
     failWith: assign({ failure: ({ context }, p: { error: unknown }) => failureOf(context, p.error) }),
     failForQuorum: assign({ failure: ({ context }) => tally.quorumFailure(context) }),
     failAtDeadline: assign({ failure: ({ context }) => tally.deadlineFailure(context, context.awaited) }), // A7
@@ -172,6 +209,8 @@ export const aggregatorMachine = setup({
   guards: {
     everyoneIsIn: ({ context }) => tally.everyoneIsIn(context),
     quorumIsIn: ({ context }) => tally.quorumIsIn(context),
+    enoughAreIn: ({ context }) => context.enough && tally.quorumIsIn(context),
+    isOpen: ({ context }, p: { round: number }) => p.round === context.checkpoint.round,
     quorumIsLost: ({ context }) => tally.quorumIsLost(context),
     initialIsLost: ({ context }) => tally.initialIsLost(context),
     isNews: ({ context }, p: tally.Failed & { round: number }) => tally.isNews(context, p), // A6
@@ -183,11 +222,13 @@ export const aggregatorMachine = setup({
   id: "aggregator",
   context: ({ input }) => ({
     ...input,
-    checkpoint: { round: 0, trained: 0, model: null, best: null, metrics: {}, state: null },
+    checkpoint: { round: 0, trained: 0, model: null, best: null, metrics: {}, plateau: null, kept: [], state: null },
     expected: [],
     accepted: [],
     failed: [],
+    quorum: 0,
     deadlineMs: null,
+    enough: false,
     awaited: null,
     ended: "left",
     outcome: null,
@@ -201,10 +242,8 @@ export const aggregatorMachine = setup({
       on: {
         cancel: { target: "cancelling", actions: assign({ ended: "cancelled" }) },
         leave: "left",
-        "aggregation.lost": {
-          target: "failing",
-          actions: { type: "failWith", params: ({ event }) => ({ error: fromWire(event.error) }) },
-        }, // A5
+        "aggregation.lost": toFailingWith, // A5
+        "part.failed": toFailingWith,
         "aggregation.awaited": { actions: assign({ awaited: ({ event }) => event.part }) },
         "collaborator.lost": { actions: passOn },
         "collaborator.returned": { actions: passOn },
@@ -212,6 +251,7 @@ export const aggregatorMachine = setup({
         // what comes while no round is open came too late or will be offered again
         "update.accepted": {},
         "collaborator.failed": {},
+        "policy.enough": {},
       },
       states: {
         recovering: {
@@ -236,10 +276,7 @@ export const aggregatorMachine = setup({
             input: ({ context: { checkpoint, failed } }) => ({ checkpoint, skip: failed.map((f) => f.collaborator) }),
             onDone: {
               target: "collecting",
-              actions: assign({
-                expected: ({ event }) => event.output.expected,
-                deadlineMs: ({ event }) => event.output.deadlineMs,
-              }),
+              actions: assign(({ event }) => event.output),
             },
             onError: toFailing,
           },
@@ -248,6 +285,7 @@ export const aggregatorMachine = setup({
           on: whileOpen,
           always: [
             { guard: "everyoneIsIn", target: "closing" },
+            { guard: "enoughAreIn", target: "closing" },
             { guard: "initialIsLost", target: "opening" },
             { guard: "quorumIsLost", target: "#aggregator.failing", actions: "failForQuorum" },
           ],
@@ -263,7 +301,7 @@ export const aggregatorMachine = setup({
           invoke: {
             id: "closeRound",
             src: "closeRound",
-            input: ({ context }) => ({ checkpoint: context.checkpoint }),
+            input: ({ context: { checkpoint, failed } }) => ({ checkpoint, failed: failed.map((f) => f.collaborator) }),
             onDone: {
               target: "deciding",
               actions: [

@@ -3,10 +3,12 @@ import { z } from "zod";
 import { FlError, fromWire } from "../../src/errors.ts";
 import { host } from "../../src/host.ts";
 import { parsePlacement } from "../../src/parts/placement.ts";
-import { parsePlan, resolveQuorum } from "../../src/plan/plan.ts";
+import { modulesOf, parsePlan, ratesFinal } from "../../src/plan/plan.ts";
 import { buckets } from "../../src/wire/table.ts";
 import { resolveAggregation } from "../aggregation/resolve.ts";
+import { resolveAssigner } from "../assigner/resolve.ts";
 import { roleConfig, runRole } from "../entrypoint.ts";
+import { resolveStragglers } from "../straggler/resolve.ts";
 import { openSubmitted } from "../submitted.ts";
 import { aggregatorMachine } from "./machine.ts";
 import { AggregatorServices, isMendable } from "./services.ts";
@@ -19,23 +21,33 @@ runRole(config, "aggregator", async ({ config: { name }, wire, ports, stop, read
   const record = row.value;
   const plan = parsePlan(record.submission.plan);
   // Only a module that came with the workspace needs the archive here; models and tasks run at the collaborators.
-  const needsArchive = parsePlacement(plan.aggregation.use).kind === "module";
-  const opened = needsArchive ? await openSubmitted(wire, record.submission) : undefined;
-  const aggregation = await resolveAggregation(plan.aggregation.use, plan.aggregation.options, {
+  const opened = modulesOf(plan).length > 0 ? await openSubmitted(wire, record.submission) : undefined;
+  const [aggregation, assigner, stragglers] = await Promise.all([
+    resolveAggregation(plan.aggregation.use, plan.aggregation.options, {
+      ...{ wire, exp: name },
+      ...(opened === undefined ? {} : { archiveDir: opened.dir }),
+    }),
+    resolveAssigner(plan.assigner, opened?.dir),
+    resolveStragglers(plan.stragglers, opened?.dir),
+  ]);
+  const remembers = [plan.assigner, plan.stragglers].some(({ use }) => parsePlacement(use).kind === "module");
+  const services = await AggregatorServices.create({
     wire,
-    exp: name,
-    ...(opened === undefined ? {} : { archiveDir: opened.dir }),
+    record,
+    plan,
+    aggregation,
+    assigner,
+    stragglers,
+    remembers,
   });
-  const services = await AggregatorServices.create({ wire, record, plan, aggregation });
   try {
     const hosted = await host(aggregatorMachine.provide({ actors: services.actors }), {
       id: "aggregator",
       input: {
         experiment: name,
         rounds: plan.rounds,
-        quorum: resolveQuorum(plan, record.collaborators.length),
         collaborators: record.collaborators,
-        rates: plan.tasks.some((t) => t.on === "global"),
+        rates: ratesFinal(plan),
       },
       ports,
       stop,

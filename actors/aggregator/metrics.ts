@@ -35,3 +35,11 @@ export function byTask(means: Readonly<Record<string, number>>): Map<string, Rec
   }
   return tasks;
 }
+
+/** One collaborator's own, by the same names. */
+export const ownOf = ({ metrics }: Contribution): Record<string, number> =>
+  Object.fromEntries(
+    metrics.flatMap(({ task, values }) =>
+      Object.entries(values).map(([metric, value]) => [`${task}.${metric}`, value]),
+    ),
+  );

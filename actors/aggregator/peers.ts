@@ -17,24 +17,36 @@ type Peer = { -readonly [K in keyof Progress["peers"][number]]: Progress["peers"
 export class Peers {
   readonly #peers: Map<string, Peer>;
   readonly #givenUp = new Map<string, WireError>();
+  readonly #samples = new Map<string, number>();
   #round = 0;
+  /** who is asked in this round; undefined before the first */
+  #asked: ReadonlySet<string> | undefined;
 
   constructor(names: readonly string[]) {
-    this.#peers = new Map(
-      [...names]
-        .sort()
-        .map((name) => [
-          name,
-          { name, state: "absent" as PeerState, doing: "", done: 0, total: 0, bytes: 0, seen_at: null },
-        ]),
-    );
+    this.#peers = new Map([...names].sort().map((name) => [name, stranger(name)]));
+  }
+
+  /** Somebody takes part from now on. */
+  join(name: string): void {
+    if (!this.#peers.has(name)) this.#peers.set(name, stranger(name));
+  }
+
+  /** Whether there has been a sign of its life. */
+  isHeard(name: string): boolean {
+    return (this.#peers.get(name)?.seen_at ?? null) !== null && !this.#givenUp.has(name);
+  }
+
+  /** How many samples it trains on; null if it has not said so. */
+  samples(name: string): number | null {
+    return this.#samples.get(name) ?? null;
   }
 
   /** @returns true if it had been silent, or given up */
   alive(name: string, alive: Alive, now: number): boolean {
     const peer = this.#peers.get(name);
     if (peer === undefined) return false;
-    const { round, doing, done, total } = alive;
+    const { round, doing, done, total, samples } = alive;
+    if (samples !== undefined) this.#samples.set(name, samples);
     if (round >= this.#round) Object.assign(peer, { doing, done, total }); // E2
     return this.#seen(peer, now);
   }
@@ -68,17 +80,22 @@ export class Peers {
 
   #seen(peer: Peer, now: number): boolean {
     const returned = this.#givenUp.delete(peer.name) || peer.state === "silent";
-    if (returned || peer.state === "absent") peer.state = "working";
+    if (returned || peer.state === "absent") peer.state = this.#atRest(peer.name);
     peer.seen_at = now;
     return returned;
   }
 
-  /** A new round: everyone who lives works on it. */
-  round(round: number): void {
+  #atRest(name: string): PeerState {
+    return (this.#asked?.has(name) ?? true) ? "working" : "resting";
+  }
+
+  /** A new round: everyone who lives and is asked works on it. */
+  round(round: number, asked: ReadonlySet<string>): void {
     this.#round = round;
+    this.#asked = asked;
     for (const peer of this.#peers.values()) {
       const lives = peer.state !== "silent" && peer.state !== "absent" && !this.#givenUp.has(peer.name);
-      if (lives) peer.state = "working";
+      if (lives) peer.state = this.#atRest(peer.name);
       Object.assign(peer, { doing: "", done: 0, total: 0, bytes: 0 }); // E2
     }
   }
@@ -99,3 +116,7 @@ export class Peers {
     return [...this.#peers.values()].map((p) => ({ ...p }));
   }
 }
+
+const stranger = (name: string): Peer => ({
+  ...{ name, state: "absent", doing: "", done: 0, total: 0, bytes: 0, seen_at: null },
+});

@@ -9,34 +9,47 @@
 import { type EventObject, fromCallback, fromPromise } from "xstate";
 import { asFlError, codes, FlError } from "../../src/errors.ts";
 import type { Aggregation } from "../../src/parts/aggregation.ts";
-import { type Plan, ratedRound, targetReached } from "../../src/plan/plan.ts";
+import type { StragglerPolicy } from "../../src/parts/straggler.ts";
+import { type Plan, quorumOf } from "../../src/plan/plan.ts";
 import type { Journal } from "../../src/ports.ts";
 import { layoutOf, specsOf } from "../../src/tensor/layout.ts";
-import { writeSafetensors } from "../../src/tensor/safetensors.ts";
-import { bytesOf, publishModel, readModel, sameModel } from "../../src/transfer/model-stream.ts";
+import { bytesOf, publishModel, readModel } from "../../src/transfer/model-stream.ts";
 import { STALL_MS } from "../../src/transfer/pull.ts";
-import type { ExperimentRecord, Failure, ModelRef, Outcome, RoundRecord, Scored } from "../../src/wire/messages.ts";
-import { buckets, shelves, subjects } from "../../src/wire/table.ts";
+import { decode, encode } from "../../src/wire/codec.ts";
+import type { ExperimentRecord, Failure, ModelRef, Outcome, PastRound, RoundRecord } from "../../src/wire/messages.ts";
+import { roundState } from "../../src/wire/messages.ts";
+import { buckets, subjects } from "../../src/wire/table.ts";
 import type { Rows, Wire } from "../../src/wire/wire.ts";
+import type { ResolvedAssigner } from "../assigner/resolve.ts";
 import { Ledger } from "../ledger.ts";
+import { assign } from "./assigning.ts";
+import { History } from "./history.ts";
 import { initialModel } from "./initial-model.ts";
 import { intake } from "./intake.ts";
+import { Keeping } from "./keeping.ts";
 import type { AggregatorEvent, AggregatorInput, Checkpoint, Closed, Opened, Recovered } from "./machine.ts";
-import { averaged, byTask } from "./metrics.ts";
+import { averaged, byTask, ownOf } from "./metrics.ts";
+import { storeOutcome } from "./outcome.ts";
+import { Patience } from "./patience.ts";
 import { Peers } from "./peers.ts";
+import { rated } from "./rating.ts";
+import { Roster } from "./roster.ts";
 import { Shelving } from "./shelving.ts";
 import { type Pull, Workbench } from "./workbench.ts";
 
 /** of what the Aggregator itself says */
 const ORIGIN = "aggregator";
-/** the label under which round 0 asks for the initial model */
-export const INITIAL = "initial";
 
 export type AggregatorParts = {
   readonly wire: Wire;
   readonly record: ExperimentRecord;
   readonly plan: Plan;
   readonly aggregation: Aggregation;
+  readonly assigner: ResolvedAssigner;
+  /** none: nobody but the deadline ends a round's wait */
+  readonly stragglers?: StragglerPolicy | undefined;
+  /** a part wants to know what came of earlier rounds */
+  readonly remembers?: boolean | undefined;
 };
 
 export class AggregatorServices {
@@ -49,13 +62,16 @@ export class AggregatorServices {
   readonly #models: Journal;
   readonly #ledger: Ledger;
   readonly #shelving: Shelving;
+  readonly #keeping: Keeping;
+  readonly #history: History;
+  readonly #roster: Roster;
+  readonly #assigner: ResolvedAssigner;
+  readonly #patience: Patience | undefined;
   #revision = 0;
   #epoch = 0;
   #open: RoundRecord | undefined;
-  /** tells the machine that the aggregation cannot go on */
-  #lost: (e: unknown) => void = () => {};
-  /** when this process opened the round */
-  #openedAt = 0;
+  /** tells the machine */
+  #tell: (event: AggregatorEvent) => void = () => {};
 
   static async create(parts: AggregatorParts): Promise<AggregatorServices> {
     const { wire, record } = parts;
@@ -68,7 +84,7 @@ export class AggregatorServices {
   }
 
   private constructor(parts: AggregatorParts, rounds: Rows<"{exp}", RoundRecord>, models: Journal, ledger: Ledger) {
-    const { wire, record, plan, aggregation } = parts;
+    const { wire, record, plan, aggregation, stragglers: policy } = parts;
     this.#wire = wire;
     this.#record = record;
     this.#plan = plan;
@@ -77,6 +93,18 @@ export class AggregatorServices {
     this.#ledger = ledger;
     this.#peers = new Peers(record.collaborators);
     this.#shelving = new Shelving(wire, models, record.name);
+    this.#keeping = new Keeping(wire, record.name, plan);
+    this.#history = new History(parts.remembers ?? false);
+    this.#roster = new Roster(wire, record, this.#peers);
+    this.#assigner = parts.assigner;
+    const { clock } = wire.ports;
+    this.#patience =
+      policy &&
+      new Patience({
+        ...{ policy, clock },
+        enough: (round) => this.#tell({ type: "policy.enough", round }),
+        broken: (e) => this.#broken(e),
+      });
     const pull: Pull = (collaborator, round, index, signal) =>
       wire.request(
         subjects.pull,
@@ -94,28 +122,46 @@ export class AggregatorServices {
   /** The machine's actors, provided. */
   readonly actors = {
     intake: fromCallback<EventObject, AggregatorInput>(({ sendBack, input }) => {
-      this.#lost = (e) =>
-        sendBack({ type: "aggregation.lost", error: asFlError(e).toJSON() } satisfies AggregatorEvent);
-      return intake({
+      this.#tell = sendBack;
+      const follows = new AbortController();
+      if (this.#plan.join) {
+        this.#roster.follow(follows.signal).catch((e) => follows.signal.aborted || this.#broken(e));
+      }
+      const end = intake({
         wire: this.#wire,
         exp: this.#record.name,
         bench: this.#bench,
         peers: this.#peers,
         input,
-        sendBack,
+        sendBack: (event) => {
+          sendBack(event);
+          this.#patience?.heard(event);
+        },
         open: () => this.#open,
       });
+      return () => {
+        follows.abort();
+        this.#patience?.close();
+        end();
+      };
     }),
     recover: fromPromise<Recovered, AggregatorInput>(() => this.#recover()),
     openRound: fromPromise<Opened, { checkpoint: Checkpoint; skip: readonly string[] }>(({ input }) =>
       this.#openRound(input.checkpoint, input.skip),
     ),
-    closeRound: fromPromise<Closed, { checkpoint: Checkpoint }>(({ input }) => this.#closeRound(input.checkpoint)),
+    closeRound: fromPromise<Closed, { checkpoint: Checkpoint; failed: readonly string[] }>(({ input }) =>
+      this.#closeRound(input.checkpoint, input.failed),
+    ),
     conclude: fromPromise<Outcome, { checkpoint: Checkpoint }>(({ input }) => this.#conclude(input.checkpoint)),
     abandon: fromPromise<void, { checkpoint: Checkpoint; failure: Failure | null }>(({ input }) =>
       this.#abandon(input.failure),
     ),
   };
+
+  /** Something that the plan relies on does not work. */
+  #broken(e: unknown): void {
+    this.#tell({ type: "part.failed", error: asFlError(e).toJSON() });
+  }
 
   // --- rounds -------------------------------------------------------------------------------------------------------
 
@@ -124,9 +170,8 @@ export class AggregatorServices {
     const found = await this.#rounds.get({ exp });
     if (found === undefined) {
       this.#revision = 0;
-      const model = await this.#initial();
-      const round = model === null ? 0 : 1;
-      return { checkpoint: { round, trained: 0, model, best: null, metrics: {}, state: null }, ended: null };
+      const begun = { best: null, metrics: {}, plateau: null, kept: [], state: null };
+      return { checkpoint: { ...begun, ...(await this.#initial()) }, ended: null };
     }
     this.#revision = found.revision;
     const record = found.value;
@@ -135,8 +180,8 @@ export class AggregatorServices {
     if (ended !== null) return { checkpoint: checkpointOf(record), ended };
     if (record.model !== null) await this.#loadModel(record.model, layoutOf(record.specs ?? []));
     if (record.state_ref !== null) {
-      const state = await readModel(this.#models, record.state_ref);
-      if (state !== undefined) this.#bench.restore(state);
+      const bytes = await readModel(this.#models, record.state_ref);
+      if (bytes !== undefined) this.#restoreState(bytes);
     }
     this.#wire.ports.log.info({ round: record.round, epoch: record.epoch }, "recovered");
     return { checkpoint: checkpointOf(record), ended: null };
@@ -149,12 +194,13 @@ export class AggregatorServices {
     this.#bench.load(layout, new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4));
   }
 
-  /** The model that came with the submission, stored as the first round's; null if there is none. */
-  async #initial(): Promise<ModelRef | null> {
-    const given = await initialModel(this.#wire, this.#record.submission);
-    if (given === undefined) return null;
+  /** The model that was given, stored as the one that enters the next round; without one it is to be made. */
+  async #initial(): Promise<Pick<Checkpoint, "round" | "trained" | "model">> {
+    const given = await initialModel(this.#wire, this.#record, this.#plan);
+    if (given === undefined) return { round: 0, trained: 0, model: null };
+    const round = given.round + 1;
     this.#bench.load(given.layout, given.values);
-    return this.#store(1, given.layout.digest);
+    return { round, trained: given.trained, model: await this.#store(round, given.layout.digest) };
   }
 
   #store(round: number, layout: string): Promise<ModelRef> {
@@ -165,46 +211,68 @@ export class AggregatorServices {
   async #openRound(checkpoint: Checkpoint, skip: readonly string[]): Promise<Opened> {
     const { now } = this.#wire.ports.clock;
     const { round } = checkpoint;
-    const rating = round > this.#plan.rounds;
-    const trains = round === 0 || (!rating && this.#plan.tasks.some((t) => t.task !== "validate"));
-    const names = [...this.#record.collaborators].sort();
-    const asked = round > 0 ? names : names.filter((n) => !skip.includes(n)).slice(0, 1);
-    const labels =
-      round === 0 ? [INITIAL] : this.#plan.tasks.filter((t) => !rating || t.on === "global").map((t) => t.label);
     const before = this.#revision === 0 ? undefined : await this.#before(round);
+    const { names, joined } = this.#roster.present();
+    // what a predecessor has assigned stays so: an assigner is asked once for each round
+    const assigned = round > 0 && before !== undefined ? before.assigned : await this.#assign(round, names, skip);
+    const asked = Object.keys(assigned).sort();
+    const quorum = round === 0 ? 1 : quorumOf(this.#plan, asked.length);
+    const opened_at = before?.opened_at ?? now();
     const deadline_at = before?.deadline_at ?? (this.#plan.deadline === null ? null : now() + this.#plan.deadline);
     if (this.#open === undefined) this.#epoch++; // the first record of this process claims the experiment
     const layout = this.#bench.layout;
     const record: RoundRecord = {
+      ...recordOf(checkpoint),
       v: 1,
       experiment: this.#record.name,
       epoch: this.#epoch,
-      round,
-      trained: checkpoint.trained,
       state: "open",
-      assigned: Object.fromEntries(asked.map((n) => [n, labels])),
+      assigned,
+      quorum,
+      opened_at,
       deadline_at,
-      model: checkpoint.model,
       specs: layout === undefined ? null : specsOf(layout),
-      best: checkpoint.best,
-      metrics: { ...checkpoint.metrics },
-      state_ref: checkpoint.state,
       failure: null,
       outcome: null,
     };
     if (before !== undefined) {
       this.#ledger.announce({ type: "aggregator.restarted", round, detail: { epoch: this.#epoch } });
     }
-    this.#openedAt = now();
-    this.#peers.round(round);
+    for (const collaborator of joined)
+      this.#ledger.announce({ type: "collaborator.joined", round, detail: { collaborator } });
+    const expected = new Set(asked);
+    this.#peers.round(round, expected);
     this.#open = record;
     // An aggregation that is not ready yet, one on the bus say, holds back neither the round nor its deadline.
-    this.#bench.open(round, trains, new Set(asked)).catch((e) => {
-      if (this.#open === record) this.#lost(e);
+    this.#bench.open(round, this.#training(assigned), expected).catch((e) => {
+      if (this.#open === record) this.#tell({ type: "aggregation.lost", error: asFlError(e).toJSON() });
     });
+    if (round > 0) {
+      const history = this.#history.past;
+      this.#patience?.open({ round, asked, quorum, openedAt: opened_at, deadlineAt: deadline_at, history });
+    }
     await this.#write(record);
     this.#shelving.keep({ model: checkpoint.model, best: checkpoint.best?.model ?? null, state: checkpoint.state });
-    return { expected: asked, deadlineMs: deadline_at === null ? null : Math.max(0, deadline_at - now()) };
+    this.#keeping.recorded();
+    const deadlineMs = deadline_at === null ? null : Math.max(0, deadline_at - now());
+    return { collaborators: names, expected: asked, quorum, deadlineMs };
+  }
+
+  async #assign(round: number, names: readonly string[], skip: readonly string[]): Promise<Record<string, string[]>> {
+    const parts = { plan: this.#plan, assigner: this.#assigner, roster: this.#roster, history: this.#history };
+    const assignment = await assign({ ...parts, clock: this.#wire.ports.clock }, round, names, skip);
+    return Object.fromEntries(Object.entries(assignment).map(([name, labels]) => [name, [...labels]]));
+  }
+
+  /** Those of whom an update is expected. */
+  #training(assigned: RoundRecord["assigned"]): Set<string> {
+    const rates = new Set(this.#plan.tasks.filter((t) => !t.trains).map((t) => t.label));
+    const trains = ([, labels]: [string, string[]]): boolean => labels.some((label) => !rates.has(label));
+    return new Set(
+      Object.entries(assigned)
+        .filter(trains)
+        .map(([name]) => name),
+    );
   }
 
   /** The record of this very round if an earlier process opened it: its deadline goes on. */
@@ -222,79 +290,57 @@ export class AggregatorServices {
         : await this.#rounds.update(exp, record, this.#revision);
   }
 
-  async #closeRound(checkpoint: Checkpoint): Promise<Closed> {
+  async #closeRound(checkpoint: Checkpoint, failed: readonly string[]): Promise<Closed> {
     const { round } = checkpoint;
+    const { assigned, opened_at } = this.#open!;
+    this.#patience?.close();
     const { contributions, changed } = await this.#bench.close();
     const metrics = averaged(contributions.map(([, c]) => c));
     for (const [task, values] of byTask(metrics)) this.#ledger.metrics(round, task, values);
-    const model = changed ? await this.#store(Math.max(1, round + 1), this.#bench.layout!.digest) : checkpoint.model;
-    const best = this.#scored(checkpoint, round, metrics);
+    const contributors = contributions.map(([name]) => name);
+    const missing = Object.keys(assigned).filter((name) => !contributors.includes(name));
+    const late = missing.filter((name) => !failed.includes(name)).sort();
+    const seconds = (this.#wire.ports.clock.now() - opened_at) / 1_000;
+    const measured = Object.fromEntries(contributions.map(([name, c]) => [name, ownOf(c)]));
+    const out = missing.filter((name) => failed.includes(name)).sort();
+    const past: PastRound = { round, assigned, answered: contributors, failed: out, late, metrics, measured, seconds };
+    if (round > 0) this.#history.close(past);
+    const { layout, global } = this.#bench;
+    const trained = checkpoint.trained + (changed && round > 0 ? 1 : 0);
+    const rating = round > this.#plan.rounds;
+    const keeping = rating ? checkpoint.kept : this.#keeping.close(round, trained, layout!, global, checkpoint.kept);
+    // one after the other: a stored range holds nothing else (D1 of src/transfer/model-stream.ts)
+    const model = changed ? await this.#store(Math.max(1, round + 1), layout!.digest) : checkpoint.model;
     const state = await this.#saveState(round + 1);
-    const target = this.#plan.stop === undefined ? undefined : metrics[this.#plan.stop.metric];
+    const kept = await keeping;
+    const { best, plateau, stop } = rated(this.#plan, checkpoint, metrics);
     return {
-      checkpoint: {
-        round: round + 1,
-        trained: checkpoint.trained + (changed && round > 0 ? 1 : 0),
-        model,
-        best,
-        metrics,
-        state,
-      },
-      contributors: contributions.map(([name]) => name),
-      seconds: (this.#wire.ports.clock.now() - this.#openedAt) / 1_000,
-      stop: target !== undefined && targetReached(this.#plan, target),
+      checkpoint: { round: round + 1, trained, model, best, metrics, plateau, kept, state },
+      ...{ contributors, late, seconds, stop },
     };
   }
 
-  /** The aggregation actor's state as it enters a round. */
+  /** What lasts beside the model, as it enters a round. */
   async #saveState(round: number): Promise<ModelRef | null> {
-    const state = this.#bench.save();
-    if (state === undefined) return null;
+    const [aggregation, history] = [this.#bench.save(), this.#history.save()];
+    if (aggregation === undefined && history === undefined) return null;
+    const { past = [], standings = {} } = history ?? {};
+    const state = encode({ v: 1, aggregation: aggregation ?? null, past, standings });
     const place = { exp: this.#record.name, epoch: this.#epoch, round };
     return publishModel(this.#wire, this.#models, subjects.stateChunk, place, state, this.#bench.layout!.digest);
   }
 
-  /** The best model so far. A metric of the global model rates the model that entered the round. */
-  #scored(checkpoint: Checkpoint, round: number, metrics: Record<string, number>): Scored | null {
-    const { best } = this.#plan;
-    if (best === null || round === 0 || checkpoint.model === null) return checkpoint.best;
-    const value = metrics[best.metric];
-    const rates = ratedRound(this.#plan, best.metric, 1) === 0;
-    if (value === undefined || Number.isNaN(value) || !rates) return checkpoint.best;
-    const before = checkpoint.best?.value;
-    const better = before === undefined || (best.mode === "max" ? value > before : value < before);
-    return better
-      ? { round: checkpoint.trained, metric: best.metric, value, model: checkpoint.model }
-      : checkpoint.best;
+  #restoreState(bytes: Uint8Array): void {
+    const { aggregation, ...history } = decode(roundState, bytes, "msgpack", "roundState");
+    if (aggregation !== null) this.#bench.restore(aggregation);
+    this.#history.restore(history);
   }
 
   async #conclude(checkpoint: Checkpoint): Promise<Outcome> {
-    const exp = this.#record.name;
-    const shelf = await this.#wire.shelf(shelves.models);
-    const layout = this.#bench.layout;
-    if (layout === undefined || checkpoint.model === null)
-      throw new FlError("FL_STATE", { reason: "there is no model" });
-    const put = (which: "best" | "last", values: Float32Array, scored: Record<string, string>): Promise<string> =>
-      shelf.put(`${exp}.${which}`, writeSafetensors(layout, values, { experiment: exp, ...scored }));
-    await put("last", this.#bench.global, { rounds: String(checkpoint.trained) });
-    const { best } = checkpoint;
-    if (best === null || sameModel(best.model, checkpoint.model)) {
-      await put("best", this.#bench.global, { rounds: String(checkpoint.trained) });
-    } else {
-      const bytes = await readModel(this.#models, best.model);
-      if (bytes === undefined) throw new FlError("FL_NOT_FOUND", { reason: "the best model is not stored any more" });
-      await put("best", new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4), {
-        rounds: String(best.round),
-      });
-    }
-    const outcome: Outcome = {
-      rounds: checkpoint.trained,
-      metrics: { ...checkpoint.metrics },
-      best: best && { ...best, model: { ...best.model, data: undefined } }, // the object has it
-      objects: { last: `${exp}.last`, best: `${exp}.best` },
-    };
+    const outcome = await storeOutcome(this.#wire, this.#record.name, this.#models, this.#bench, checkpoint);
     await this.#ledger.settle();
     await this.#write({ ...this.#open!, ...recordOf(checkpoint), state: "finished", outcome });
+    this.#keeping.recorded();
     return outcome;
   }
 
@@ -313,13 +359,9 @@ export class AggregatorServices {
   }
 }
 
-const checkpointOf = (r: RoundRecord): Checkpoint => ({
-  round: r.round,
-  trained: r.trained,
-  model: r.model,
-  best: r.best,
-  metrics: r.metrics,
-  state: r.state_ref,
+const checkpointOf = ({ state_ref, ...r }: RoundRecord): Checkpoint => ({
+  ...{ round: r.round, trained: r.trained, model: r.model, best: r.best },
+  ...{ metrics: r.metrics, plateau: r.plateau, kept: r.kept, state: state_ref },
 });
 
 /** S3: the cause lay outside, or a successor owns the experiment already. */
@@ -333,13 +375,7 @@ function endOf({ state, outcome, failure }: RoundRecord): Recovered["ended"] {
   return state === "cancelled" ? { state } : null;
 }
 
-const recordOf = (
-  c: Checkpoint,
-): Pick<RoundRecord, "round" | "trained" | "model" | "best" | "metrics" | "state_ref"> => ({
-  round: c.round,
-  trained: c.trained,
-  model: c.model,
-  best: c.best,
-  metrics: { ...c.metrics },
-  state_ref: c.state,
+const recordOf = ({ state, kept, metrics, ...c }: Checkpoint) => ({
+  ...c,
+  ...{ metrics: { ...metrics }, kept: [...kept], state_ref: state },
 });

@@ -14,7 +14,7 @@ export type Tally = {
   readonly checkpoint: { readonly round: number };
   /** all of the experiment */
   readonly collaborators: readonly string[];
-  /** updates that make a round count once its deadline has passed */
+  /** answers that make the open round count */
   readonly quorum: number;
   /** who still can contribute to the open round, and who has */
   readonly expected: readonly string[];
@@ -22,11 +22,9 @@ export type Tally = {
   readonly failed: readonly Failed[];
 };
 
-/** Round 0 needs its one model; every other round its quorum of those who were asked. */
-const needed = ({ checkpoint, quorum }: Tally): number => (checkpoint.round === 0 ? 1 : quorum);
 const hasFailed = ({ failed }: Tally, c: string): boolean => failed.some((f) => f.collaborator === c);
 
-export const quorumIsIn = (t: Tally): boolean => t.accepted.length >= needed(t);
+export const quorumIsIn = (t: Tally): boolean => t.accepted.length >= t.quorum;
 
 /** Nobody else can come, and those who came are enough. */
 export const everyoneIsIn = (t: Tally): boolean =>
@@ -34,7 +32,7 @@ export const everyoneIsIn = (t: Tally): boolean =>
 
 /** Those who still can come are too few. */
 export const quorumIsLost = (t: Tally): boolean =>
-  t.expected.filter((c) => t.accepted.includes(c) || !hasFailed(t, c)).length < needed(t); // T1
+  t.expected.filter((c) => t.accepted.includes(c) || !hasFailed(t, c)).length < t.quorum; // T1
 
 /** The one who was to make the initial model cannot, and another may be asked. */
 export const initialIsLost = (t: Tally): boolean =>

@@ -39,11 +39,13 @@ type Slots = { readonly buffers: Float32Array[]; free: number };
 
 type Round = {
   readonly number: number;
-  /** trains: updates are expected, not only metrics */
-  readonly trains: boolean;
+  /** of whom an update is expected, not only metrics */
+  trains: ReadonlySet<string>;
   /** who was asked to contribute */
   expected: ReadonlySet<string>;
   readonly contributions: Map<string, Contribution>;
+  /** how many of them have brought an update */
+  updates: number;
   readonly open: Map<string, Promise<Verdict>>;
   /** answers the newest offer of each that is on its way in (B6) */
   readonly asked: Map<string, (verdict: Verdict) => void>;
@@ -103,11 +105,12 @@ export class Workbench {
 
   /**
    * Opens a round: offers for it are taken from the call on, not only when it resolves. Of a round that is open already,
-   * only who is asked changes.
+   * only who is asked changes. `trains` are those of whom an update is expected.
    */
-  async open(number: number, trains: boolean, expected: ReadonlySet<string>): Promise<void> {
+  async open(number: number, trains: ReadonlySet<string>, expected: ReadonlySet<string>): Promise<void> {
     if (this.#round?.number === number) {
       this.#round.expected = expected;
+      this.#round.trains = trains;
       return;
     }
     const round: Round = {
@@ -115,10 +118,11 @@ export class Workbench {
       trains,
       expected,
       contributions: new Map(),
+      updates: 0,
       open: new Map(),
       asked: new Map(),
       closing: new AbortController(),
-      begun: this.#begin(number, trains, expected.size),
+      begun: this.#begin(number, trains.size),
       ready: false,
     };
     this.#round = round;
@@ -126,8 +130,8 @@ export class Workbench {
     round.ready = true;
   }
 
-  async #begin(round: number, trains: boolean, updatesBound: number): Promise<void> {
-    if (!trains || round === 0) return;
+  async #begin(round: number, updatesBound: number): Promise<void> {
+    if (updatesBound === 0 || round === 0) return;
     const layout = this.#layout!;
     await this.#aggregation.begin({ round, layout, global: this.#global, weightBound: WEIGHT_BOUND, updatesBound });
   }
@@ -164,7 +168,7 @@ export class Workbench {
     if (offer.weight > WEIGHT_BOUND) {
       throw new FlError("FL_UPDATE_RANGE", { reason: `a weight of ${offer.weight} exceeds ${WEIGHT_BOUND}` });
     }
-    if (round.trains) {
+    if (round.trains.has(collaborator)) {
       const slots = await this.#room(round, offer);
       const slot = slots.buffers.pop() ?? new Float32Array(this.#layout!.length);
       try {
@@ -174,6 +178,7 @@ export class Workbench {
         if (!round.expected.has(collaborator)) throw notAsked(round, collaborator); // another was asked meanwhile
         if (round.number === 0) this.#global.set(slot);
         else await this.#aggregation.accept({ collaborator, weight: offer.weight, values: slot });
+        round.updates++;
       } finally {
         slots.buffers.push(slot);
         this.#release(slots); // B4
@@ -254,7 +259,7 @@ export class Workbench {
     for (const wake of this.#waiting.splice(0)) wake(); // they all belong to this round
     await Promise.allSettled(round.open.values());
     const contributions = [...round.contributions].sort(([a], [b]) => (a < b ? -1 : 1));
-    const changed = round.trains && contributions.length > 0;
+    const changed = round.updates > 0;
     if (changed && round.number > 0) {
       await this.#aggregation.finish(this.#next);
       [this.#global, this.#next] = [this.#next, this.#global];

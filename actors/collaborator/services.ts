@@ -80,6 +80,7 @@ export class CollaboratorServices {
     prepare: fromPromise<void, CollaboratorInput>(async ({ signal }) => {
       this.#prepared = await this.#parts.prepare(signal);
       this.#values = new Float32Array(this.#prepared.trainer.layout.length);
+      this.#alive = { ...this.#alive, samples: this.#prepared.data.train.size };
     }),
     rounds: fromCallback<EventObject, CollaboratorInput>(({ sendBack }) => this.#rounds(sendBack)),
     pulse: fromCallback<EventObject, CollaboratorInput>(() => this.#pulse()),
@@ -151,7 +152,7 @@ export class CollaboratorServices {
   }
 
   #doing(doing: string, done = 0, total = 0): void {
-    this.#alive = { round: this.#record?.round ?? 0, doing, done, total };
+    this.#alive = { ...this.#alive, round: this.#record?.round ?? 0, doing, done, total };
     this.#changed();
   }
 

@@ -2,7 +2,7 @@
  * One round's work at a collaborator: the tasks, in the plan's order, on the weights each of them asks for.
  *
  * K1 A task on `global` sees the weights that entered the round; one on `tuned`, what the tasks before it left.
- * K2 A rating (`validate`) never changes what the next task or the update is made of.
+ * K2 A task that does not train (a rating, `validate`) never changes what the next task or the update is made of.
  * K3 The outcome depends on the model, the data and (seed, round, collaborator) only, so a repeated round repeats its update.
  */
 import type { Splits } from "../../src/data/shard.ts";
@@ -39,7 +39,6 @@ export async function runTasks(job: Job): Promise<{ metrics: MetricsOfTask[]; we
     const task = plan.tasks.find((t) => t.label === label);
     if (task === undefined) throw new FlError("FL_TASK_UNKNOWN", { label });
     signal.throwIfAborted();
-    const rates = task.task === "validate";
     const from = task.on === "global" ? global : tuned; // K1
     if (held !== from) trainer.write(from);
     const values = await trainer.run(task.task, {
@@ -53,7 +52,7 @@ export async function runTasks(job: Job): Promise<{ metrics: MetricsOfTask[]; we
     });
     signal.throwIfAborted(); // a task may have run on; what it gave belongs to nobody
     held = undefined; // K2: a rating of the workspace's own may leave anything
-    if (!rates) {
+    if (task.trains) {
       trainer.read(update);
       tuned = update;
       held = update;

@@ -100,7 +100,7 @@ export const lines = {
       type: z.literal("collaborator"),
       experiment: name.describe("the experiment's"),
       name: name.describe("the collaborator's, which is its envoy's"),
-      state: peerState.describe("absent, working, offering, accepted, failed or silent"),
+      state: peerState.describe("absent, resting, working, offering, accepted, failed or silent"),
       doing: text.describe("label of the running task, or fetching, offering, waiting, …"),
       done: count.describe("samples of the task that are done"),
       total: count.describe("samples the task has"),

@@ -2,11 +2,13 @@
  * What can be known of an experiment before it is handed in: whether its plan fits its workspace.
  *
  * K1 The workspace is imported, where it was written, as every collaborator will. Nothing of it is called, but the `create` of
- *    an aggregation that travels with it: the plan's options are its own to judge.
+ *    the parts that travel with it: the plan's options are theirs to judge.
  * K2 What a workspace's task makes of its arguments, and what an actor on the bus is, is not known here.
  */
 import { join } from "node:path";
 import { checkAggregation } from "../../actors/aggregation/guarded.ts";
+import { resolveAssigner } from "../../actors/assigner/resolve.ts";
+import { resolveStragglers } from "../../actors/straggler/resolve.ts";
 import { checkTask } from "../engine/arguments.ts";
 import { parsePlacement } from "../parts/placement.ts";
 import type { Plan } from "../plan/plan.ts";
@@ -16,7 +18,7 @@ import { importPart, importWorkspace, openArchive } from "../workspace/open.ts";
 
 /** @throws FL_WORKSPACE_INVALID, FL_TASK_UNKNOWN, FL_PLAN_INVALID, FL_PART_FAILED */
 export async function checkAgainst(
-  { tasks, aggregation: { use, options } }: Pick<Plan, "tasks" | "aggregation">,
+  { tasks, assigner, stragglers, aggregation: { use, options } }: Plan,
   { archive, digest }: { readonly archive: Uint8Array; readonly digest: string },
 ): Promise<void> {
   const folder = await scratchFolder("check");
@@ -24,6 +26,7 @@ export async function checkAgainst(
     const { dir } = await openArchive(archive, digest, join(folder.dir, "workspace"));
     const own = Object.keys(checkExperiment(await importWorkspace(dir)).tasks); // K1
     for (const { task, arguments: given } of tasks) checkTask(task, given, own);
+    await Promise.all([resolveAssigner(assigner, dir), resolveStragglers(stragglers, dir)]);
     if (parsePlacement(use).kind !== "module") return;
     const rule = checkAggregation(await importPart(dir, use), use).create(options);
     await rule.dispose?.();

@@ -2,16 +2,15 @@
  * From a plan file and a workspace to something that can be submitted.
  *
  * Q1 Paths in the plan start from the plan file's folder; a path given by the caller is taken as it is.
- * Q2 A rule of aggregation that the plan names by path travels with the workspace, under the name the plan gives it.
+ * Q2 A part that the plan names by path travels with the workspace, under the name the plan gives it.
  * Q3 What can be known to be wrong is refused here, before anything is sent: names of built-in parts and of tasks, their
  *    options and arguments (src/client/check.ts).
  */
 import { basename, dirname, extname, resolve } from "node:path";
 import { checkBuiltin } from "../../actors/aggregation/builtin.ts";
 import { FlError } from "../errors.ts";
-import { parsePlacement } from "../parts/placement.ts";
 import { loadPlan } from "../plan/load.ts";
-import { type Plan, parsePlan } from "../plan/plan.ts";
+import { modulesOf, type Plan, parsePlan } from "../plan/plan.ts";
 import { bundleWorkspace } from "../workspace/bundle.ts";
 import { checkAgainst } from "./check.ts";
 
@@ -52,8 +51,7 @@ export async function prepareExperiment(source: ExperimentSource): Promise<Prepa
   const name = source.name ?? plan.name ?? (planFile === undefined ? undefined : basename(planFile, extname(planFile)));
   if (name === undefined) throw new FlError("FL_USAGE", { reason: "the experiment needs a name" });
   checkBuiltin(plan.aggregation); // Q3
-  const { use } = plan.aggregation;
-  const parts = parsePlacement(use).kind === "module" ? { [use]: resolve(folder, use) } : {}; // Q2
+  const parts = Object.fromEntries(modulesOf(plan).map((path) => [path, resolve(folder, path)])); // Q2
   const { archive, digest } = await bundleWorkspace(workspace, { parts });
   await checkAgainst(plan, { archive, digest });
   const { workspace: _, ...sent } = plan; // a path of this machine means nothing elsewhere

@@ -124,6 +124,9 @@ export const roundRecord = z.object({
   state: z.enum(["open", "finished", "failed", "cancelled"]),
   /** labels of the plan's tasks, in order, for each collaborator of this round */
   assigned: z.record(z.string(), z.array(z.string())),
+  /** answers of them that make the round count */
+  quorum: count,
+  opened_at: time,
   deadline_at: time.nullable(),
   /** null in round 0 */
   model: modelRef.nullable(),
@@ -131,12 +134,46 @@ export const roundRecord = z.object({
   best: scored.nullable(),
   /** metrics of the last closed round, averaged over its collaborators */
   metrics: z.record(z.string(), z.number()),
-  /** the aggregation actor's own state, if it has any */
+  /** of the metric that the plan's `stop` names: its best value, and the rounds since */
+  plateau: z.object({ value: z.number(), rounds: count }).nullable(),
+  /** rounds whose models lie in the object store of models as `{exp}.round-{n}` */
+  kept: z.array(count),
+  /** what lasts beside the model (`roundState`), if anything does */
   state_ref: modelRef.nullable(),
   failure: failure.nullable(),
   outcome: outcome.nullable(),
 });
 export type RoundRecord = z.infer<typeof roundRecord>;
+
+/** A closed round, as parts of a user's own are told of it. */
+export const pastRound = z.object({
+  round: count,
+  assigned: z.record(z.string(), z.array(z.string())),
+  /** whose answer was in when the round closed, who had failed, and who had done neither */
+  answered: z.array(name),
+  failed: z.array(name),
+  late: z.array(name),
+  metrics: z.record(z.string(), z.number()),
+  /** each collaborator's own */
+  measured: z.record(z.string(), z.record(z.string(), z.number())),
+  seconds: z.number(),
+});
+export type PastRound = z.infer<typeof pastRound>;
+
+/** In how many rounds a collaborator was asked, and what came of it. */
+export const standing = z.object({ asked: count, answered: count, failed: count, late: count });
+export type Standing = z.infer<typeof standing>;
+
+/** What lasts from round to round beside the model: stored in frames on the MODEL stream, or in the reference to it. */
+export const roundState = z.object({
+  v: z.literal(1),
+  /** of the aggregation's own */
+  aggregation: kept.nullable(),
+  /** the newest closed rounds, oldest first; empty unless a part asks for them */
+  past: z.array(pastRound),
+  standings: z.record(z.string(), standing),
+});
+export type RoundState = z.infer<typeof roundState>;
 
 export const metricsOfTask = z.object({ task: z.string(), values: z.record(z.string(), z.number()) });
 export type MetricsOfTask = z.infer<typeof metricsOfTask>;
@@ -184,6 +221,8 @@ export const alive = z.object({
   doing: z.string(),
   done: count,
   total: count,
+  /** of its training split, once it is loaded */
+  samples: count.optional(),
 });
 export type Alive = z.infer<typeof alive>;
 
@@ -191,7 +230,7 @@ export type Alive = z.infer<typeof alive>;
 export const taskFailed = z.object({ round: count, epoch: count, error: wireError });
 export type TaskFailed = z.infer<typeof taskFailed>;
 
-export const peerState = z.enum(["absent", "working", "offering", "accepted", "failed", "silent"]);
+export const peerState = z.enum(["absent", "resting", "working", "offering", "accepted", "failed", "silent"]);
 export type PeerState = z.infer<typeof peerState>;
 
 /** Aggregator → all: what it sees of its round, a few times a second while something changes. */
@@ -247,6 +286,7 @@ export const event = z.object({
     "experiment.cancelled",
     "aggregator.restarted",
     "round.closed",
+    "collaborator.joined",
     "collaborator.lost",
     "collaborator.returned",
     "collaborator.failed",

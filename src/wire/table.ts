@@ -151,7 +151,7 @@ export const subjects = {
   stateChunk: stream("fl.v1.{fed}.exp.{exp}.state.{epoch}.{round}", m.nothing, {
     from: aggregator,
     to: "aggregator",
-    doc: "One frame of the aggregation actor's own state before a round (raw frame, not a message).",
+    doc: "One frame of what lasts beside the model before a round (raw frame, not a message).",
   }),
   offer: request("fl.v1.{fed}.exp.{exp}.col.{collaborator}.offer", m.offer, m.verdict, {
     from: collaborator,
@@ -172,6 +172,11 @@ export const subjects = {
     from: aggregator,
     to: "collaborator",
     doc: "One credit: send this chunk of the update. Answered with a frame.",
+  }),
+  devices: request("fl.v1.{fed}.exp.{exp}.agg.devices", m.nothing, m.envoysReply, {
+    from: aggregator,
+    to: "director",
+    doc: "An assigner of the plan's own wants to know the devices of this experiment's envoys. Answered with those envoys.",
   }),
   progress: publish("fl.v1.{fed}.exp.{exp}.agg.progress", m.progress, {
     from: aggregator,
@@ -294,5 +299,8 @@ export const consumers = {
 
 export const shelves = {
   archives: { name: "fl-{fed}-archives", doc: "Workspace archives, named by their SHA-256." },
-  models: { name: "fl-{fed}-models", doc: "Initial and final models as safetensors: `{exp}.best`, `{exp}.last`." },
+  models: {
+    name: "fl-{fed}-models",
+    doc: "Initial, kept and final models as safetensors: `{exp}.best`, `{exp}.last`, `{exp}.round-{n}`.",
+  },
 } as const;

@@ -9,7 +9,7 @@ import { after, children, done, emitted, failed, go, invoked, run, type Sent } f
 
 const machine = aggregatorMachine;
 const names = ["a", "b", "c"];
-const input: AggregatorInput = { experiment: "e", rounds: 2, quorum: 2, collaborators: names, rates: true };
+const input: AggregatorInput = { experiment: "e", rounds: 2, collaborators: names, rates: true };
 
 const ref = (round: number): ModelRef => ({ seq: round, chunks: 1, bytes: 4, epoch: 1, round, layout: "l" });
 const checkpoint = (round: number): Checkpoint => ({
@@ -18,6 +18,8 @@ const checkpoint = (round: number): Checkpoint => ({
   model: round === 0 ? null : ref(round),
   best: null,
   metrics: {},
+  plateau: null,
+  kept: [],
   state: null,
 });
 const outcome: Outcome = { rounds: 2, metrics: {}, best: null, objects: { last: "e.last", best: "e.best" } };
@@ -29,10 +31,13 @@ const error = (reason: string): WireError => ({
 const failure: Failure = { role: "collaborator", name: "a", round: 1, error: error("its own") };
 
 const recovered = (round: number) => done("recover", { checkpoint: checkpoint(round), ended: null });
-const opened = (expected: readonly string[] = names, deadlineMs: number | null = null) =>
-  done("openRound", { expected, deadlineMs });
+const opened = (
+  expected: readonly string[] = names,
+  deadlineMs: number | null = null,
+  quorum = Math.min(2, expected.length),
+) => done("openRound", { collaborators: names, expected, quorum, deadlineMs });
 const closed = (round: number, stop = false) =>
-  done("closeRound", { checkpoint: checkpoint(round + 1), contributors: names, seconds: 1.5, stop });
+  done("closeRound", { checkpoint: checkpoint(round + 1), contributors: names, late: [], seconds: 1.5, stop });
 const accepted = (collaborator: string) => ({ type: "update.accepted", collaborator });
 const lost = (collaborator: string, round = 1, reason = collaborator) => ({
   type: "collaborator.failed",
@@ -79,7 +84,7 @@ test("a whole experiment: every round opens, collects and closes, the last one r
     t.deepEqual(at.snapshot.value, active("collecting"), "the quorum alone closes nothing");
     at = go(machine, at, accepted("c"));
     t.deepEqual(at.snapshot.value, active("closing"), "the last update does (A2)");
-    t.deepEqual(invoked(at.actions).closeRound, { checkpoint: checkpoint(round) });
+    t.deepEqual(invoked(at.actions).closeRound, { checkpoint: checkpoint(round), failed: [] });
     at = go(machine, at, closed(round));
     t.like(emitted(at.actions)[0], { type: "round.closed", round, detail: { contributors: names, seconds: 1.5 } });
   }
@@ -165,6 +170,51 @@ test("deadline: an aggregation actor that is still waited for is the cause, by n
   );
 });
 
+// --- who is asked, and the straggler policy -----------------------------------------------------------------------------
+
+test("only those who were asked are waited for, and only they count for the quorum (A2)", (t) => {
+  let at = run(machine, input, recovered(1), opened(["b"]));
+  t.deepEqual(at.snapshot.value, active("collecting"));
+  at = go(machine, at, accepted("b"));
+  t.deepEqual(at.snapshot.value, active("closing"));
+});
+
+test("a round that asks nobody closes at once", (t) => {
+  t.deepEqual(value(recovered(3), opened([])), active("closing"));
+});
+
+test("once the policy has waited enough the quorum closes the round, at once or when it comes (A2)", (t) => {
+  const enough = (round = 1) => ({ type: "policy.enough", round });
+  t.deepEqual(value(...collecting, accepted("a"), accepted("b"), enough()), active("closing"));
+  t.deepEqual(value(...collecting, accepted("a"), enough()), active("collecting"), "not below the quorum");
+  t.deepEqual(value(...collecting, enough(), accepted("a"), accepted("b")), active("closing"), "it stands");
+  t.deepEqual(
+    value(recovered(1), enough(), opened(), accepted("a"), accepted("b")),
+    active("closing"),
+    "from the start",
+  );
+  t.deepEqual(value(...collecting, enough(0), accepted("a"), accepted("b")), active("collecting"), "of another round");
+  const next = [
+    ...collecting,
+    accepted("a"),
+    accepted("b"),
+    enough(),
+    closed(1),
+    opened(),
+    accepted("a"),
+    accepted("b"),
+  ];
+  t.deepEqual(value(...next), active("collecting"), "the next round waits anew");
+});
+
+test("a part that the plan relies on and that does not work ends the experiment with its own cause", (t) => {
+  for (const [state, events] of everywhere) {
+    const at = run(machine, input, ...events, { type: "part.failed", error: new FlError("FL_PART_FAILED").toJSON() });
+    t.is(at.snapshot.value, "failing", state);
+    t.like(invoked(at.actions).abandon, { failure: { role: "aggregator", error: { code: "FL_PART_FAILED" } } });
+  }
+});
+
 // --- A4: failed and silent collaborators --------------------------------------------------------------------------------
 
 test("a collaborator that failed is not waited for, in this round only (A4)", (t) => {
@@ -186,8 +236,7 @@ test("a round that all have answered but too few with an update has lost its quo
 });
 
 test("an update that is in counts, even if its collaborator is reported as failed after it", (t) => {
-  const all = { ...input, quorum: 3 };
-  const at = run(machine, all, ...collecting, accepted("a"), lost("a"));
+  const at = run(machine, input, recovered(1), opened(names, 1000, 3), accepted("a"), lost("a"));
   t.deepEqual(at.snapshot.value, active("collecting"));
   t.deepEqual(go(machine, at, accepted("b"), accepted("c")).snapshot.value, active("closing"));
 });
@@ -376,7 +425,7 @@ const events: Sent[] = [
   opened(names, null),
   ...names.map(accepted),
   ...names.map((n) => lost(n, 1)),
-  ...names.map((n) => lost(n, 0)),
+  ...["a", "b"].map((n) => lost(n, 0)),
   deadline,
   ...[0, 1, 2].map((r) => closed(r)),
   closed(1, true),
@@ -387,6 +436,7 @@ const events: Sent[] = [
   { type: "aggregation.lost", error: new FlError("FL_PART_LOST").toJSON() },
   { type: "aggregation.awaited", part: "nats:rule" },
   { type: "cancel" },
+  { type: "policy.enough", round: 1 },
   { type: "leave" },
 ];
 
@@ -395,7 +445,7 @@ test("on every path the invariants of a round hold, and every state is reached",
   const paths = getShortestPaths(machine, {
     input: { ...input, rounds: 1 } as InputFrom<typeof machine>,
     events: events as never,
-    limit: 200_000,
+    limit: 500_000,
     stopWhen: (s: { status: string }) => s.status === "done",
     // a child's answer comes only while it lives
     filterEvents: (snapshot: { children: Record<string, unknown> }, event: { type: string }) => {
@@ -409,10 +459,11 @@ test("on every path the invariants of a round hold, and every state is reached",
     },
     serializeState: (s: { value: unknown; context: Record<string, unknown> }) => {
       // all that guards read; who came in which order is not among it
-      const { checkpoint: at, expected, deadlineMs, awaited, ended, outcome: o } = s.context;
+      const { checkpoint: at, expected, quorum: q, enough: e, deadlineMs, awaited, ended, outcome: o } = s.context;
       const { accepted: a, failed: f, failure: w } = s.context as unknown as Context;
       const out = [...f.map((one) => one.collaborator)].sort();
-      return JSON.stringify([s.value, at, expected, [...a].sort(), out, deadlineMs, awaited, ended, o, w?.error.code]);
+      const counted = [expected, [...a].sort(), out, q, e];
+      return JSON.stringify([s.value, at, counted, deadlineMs, awaited, ended, o, w?.error.code]);
     },
   } as never) as unknown as {
     state: ReturnType<typeof run<typeof machine>>["snapshot"];
@@ -427,11 +478,12 @@ test("on every path the invariants of a round hold, and every state is reached",
     t.is(new Set(c.failed.map((f) => f.collaborator)).size, c.failed.length, at);
     t.true(c.accepted.every((n) => names.includes(n)) && c.failed.every((f) => names.includes(f.collaborator)), at);
     if (state.matches({ active: "closing" })) {
-      t.true(c.accepted.length >= (c.checkpoint.round === 0 ? 1 : c.quorum), `closed without a quorum: ${at}`);
+      t.true(c.accepted.length >= c.quorum, `closed without a quorum: ${at}`);
     }
     if (state.matches({ active: "collecting" })) {
       const open = c.expected.filter((n) => !c.accepted.includes(n) && !c.failed.some((f) => f.collaborator === n));
       t.true(open.length > 0, `waits for nobody: ${at}`);
+      t.false(c.enough && c.accepted.length >= c.quorum, `waits longer than its policy: ${at}`);
     }
     if (status === "done") {
       t.is(output?.state === "finished", c.outcome !== null, at);

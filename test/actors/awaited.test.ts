@@ -16,7 +16,7 @@ test("the deadline runs while an aggregation actor is awaited, whom the failure 
   const told: Progress[] = [];
   e.reader.on(subjects.progress, { exp: EXP }, (_, progress) => told.push(progress));
   const absent = new RemoteAggregation({ wire: e.world.wire("aggregation"), exp: EXP, name: "absent", options: {} });
-  const aggregator = await e.aggregator(absent);
+  const aggregator = await e.aggregator({ aggregation: absent });
   const all = await Promise.all(everyone.map((name) => e.collaborator(name)));
   const output = await aggregator.done;
   t.like(output, {
@@ -41,7 +41,7 @@ test("an aggregation actor that comes before the deadline makes the round count,
     if (progress.waiting_for !== null) awaited.open();
   });
   const remote = new RemoteAggregation({ wire: e.world.wire("aggregation"), exp: EXP, name: "late", options: {} });
-  const aggregator = await e.aggregator(remote);
+  const aggregator = await e.aggregator({ aggregation: remote });
   await Promise.all(everyone.map((name) => e.collaborator(name)));
   await awaited.opened;
   const stop = new AbortController();

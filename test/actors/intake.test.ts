@@ -36,10 +36,10 @@ function scene(verdict: Verdict = { verdict: "accepted" }, round: number | null 
     },
   };
   let open = round;
-  const record = () => ({ round: open, epoch: 1, state: "open", deadline_at: null }) as RoundRecord;
+  const record = () => ({ round: open, epoch: 1, state: "open", quorum: 2, deadline_at: null }) as RoundRecord;
   const end = intake({
     ...{ wire: new Wire(ports, FED), exp: "e", bench: bench as unknown as Workbench, peers },
-    input: { experiment: "e", rounds: 3, quorum: 2, collaborators: ["a", "b"], rates: true },
+    input: { experiment: "e", rounds: 3, collaborators: ["a", "b"], rates: true },
     sendBack: (event) => sent.push(event),
     open: () => (open === null ? undefined : record()),
   });
@@ -50,7 +50,7 @@ function scene(verdict: Verdict = { verdict: "accepted" }, round: number | null 
   const stateOf = (name: string): string => peers.list().find((p) => p.name === name)!.state;
   const enter = (next: number): void => {
     open = next;
-    peers.round(next);
+    peers.round(next, new Set(["a", "b"]));
   };
   return { world, clock, ports, sent, offered, wire, place, peers, told, stateOf, enter, bench, end };
 }

@@ -56,7 +56,7 @@ test("a new round begins with everyone at work but the silent and the absent, an
   peers.alive("b", alive, 1);
   peers.lost(1 + SILENT_MS);
   t.is(peers.list()[0]!.bytes, 77);
-  peers.round(2);
+  peers.round(2, new Set(["a", "b", "c"]));
   t.deepEqual(
     peers.list().map((p) => [p.state, p.bytes]),
     [
@@ -64,6 +64,34 @@ test("a new round begins with everyone at work but the silent and the absent, an
       ["silent", 0],
       ["absent", 0],
     ],
+  );
+});
+
+test("who lives and is not asked rests, whatever it still says; in the next round it works again", (t) => {
+  const peers = new Peers(["a", "b"]);
+  for (const name of ["a", "b"]) peers.alive(name, alive, 1);
+  peers.round(2, new Set(["a"]));
+  peers.alive("b", alive, 2);
+  t.deepEqual([stateOf(peers, "a"), stateOf(peers, "b")], ["working", "resting"]);
+  peers.lost(2 + SILENT_MS);
+  t.true(peers.alive("b", alive, 9e5));
+  t.is(stateOf(peers, "b"), "resting", "back at rest");
+  peers.round(3, new Set(["b"]));
+  t.is(stateOf(peers, "b"), "working");
+});
+
+test("who joins is absent until it is heard, and known once", (t) => {
+  const peers = new Peers(["a"]);
+  peers.join("b");
+  t.false(peers.isHeard("b"));
+  peers.alive("b", { ...alive, samples: 60 }, 1);
+  peers.join("b");
+  t.true(peers.isHeard("b"));
+  t.is(peers.samples("b"), 60);
+  t.is(peers.samples("a"), null);
+  t.deepEqual(
+    peers.list().map((p) => p.name),
+    ["a", "b"],
   );
 });
 
@@ -88,7 +116,7 @@ test("a listing is a copy", (t) => {
 test("what is told of an earlier round is a sign of life, not progress in this one (E2)", (t) => {
   const peers = new Peers(["a"]);
   peers.alive("a", alive, 1);
-  peers.round(2);
+  peers.round(2, new Set(["a", "b", "c"]));
   t.like(peers.list()[0], { doing: "", done: 0, total: 0 });
   peers.alive("a", alive, 2);
   t.like(peers.list()[0], { doing: "", done: 0, total: 0, seen_at: 2 });
@@ -109,7 +137,7 @@ test("who its envoy has given up is failed in every round, not silent, until it 
     ],
   );
   t.deepEqual(peers.lost(1 + 9 * SILENT_MS), []);
-  peers.round(2);
+  peers.round(2, new Set(["a", "b", "c"]));
   t.deepEqual(
     peers.list().map((p) => [p.state, p.seen_at]),
     [

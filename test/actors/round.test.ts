@@ -28,7 +28,7 @@ for (const [what, length] of [
   ["in its offer", 8],
   ["in three chunks", (2.5 * CHUNK_BYTES) / 4],
 ] as const) {
-  test(`three rounds end in the model that plain arithmetic gives, whatever order the updates come in: ${what}`, async (t) => {
+  test(`C03 three rounds end in the model that plain arithmetic gives, whatever order the updates come in: ${what}`, async (t) => {
     const want = expected(length, 3, () => everyone);
     for (const seed of length < 100 ? [1, 2, 3, 4, 5] : [6]) {
       const e = experiment(t, { length });
@@ -49,7 +49,7 @@ for (const [what, length] of [
   });
 }
 
-test("the best model is the one that was rated best, which entered the round of its rating", async (t) => {
+test("C19 the best model is the one that was rated best, which entered the round of its rating", async (t) => {
   // accuracy grows with the round, so the best model is the one that the rating round after the last sees
   const e = experiment(t);
   const aggregator = await e.aggregator();
@@ -193,9 +193,9 @@ function withMomentum(): Aggregation {
   };
 }
 
-test("an aggregation's own state is part of the checkpoint: a replaced Aggregator arrives at the same model (L1)", async (t) => {
+test("C09 an aggregation's own state is part of the checkpoint: a replaced Aggregator arrives at the same model (L1)", async (t) => {
   const undisturbed = experiment(t);
-  const one = await undisturbed.aggregator(withMomentum());
+  const one = await undisturbed.aggregator({ aggregation: withMomentum() });
   await Promise.all(everyone.map((n) => undisturbed.collaborator(n)));
   t.like(await one.done, { state: "finished" });
   const want = await undisturbed.model("last");
@@ -215,12 +215,12 @@ test("an aggregation's own state is part of the checkpoint: a replaced Aggregato
     reached.open();
     return held.opened;
   };
-  const first = await e.aggregator(withMomentum());
+  const first = await e.aggregator({ aggregation: withMomentum() });
   await Promise.all(everyone.map((n) => e.collaborator(n, fakeTrainer(8, hold))));
   await reached.opened;
   t.like(await e.round(), { round: 3, state_ref: { round: 3, epoch: 1 } });
   await first.kill();
-  const second = await e.aggregator(withMomentum());
+  const second = await e.aggregator({ aggregation: withMomentum() });
   held.open();
   t.like(await second.done, { state: "finished" });
   t.true(equal(await e.model("last"), want));

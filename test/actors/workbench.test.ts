@@ -43,7 +43,7 @@ async function opened({ layout = small, pull = noPull, expected = ["a", "b", "c"
   const bytes = new Map<string, number>();
   const bench = new Workbench(rest.aggregation ?? fedavg.create(), pull, (who, n) => bytes.set(who, n));
   if (rest.round !== 0) bench.load(layout, vector(layout, 0));
-  await bench.open(rest.round ?? 1, true, new Set(expected));
+  await bench.open(rest.round ?? 1, new Set(expected), new Set(expected));
   return { bench, bytes };
 }
 
@@ -98,7 +98,7 @@ test("updates in their offers are taken in, and the round closes with their mean
   t.deepEqual([...bench.global], [5, 5, 5]);
 });
 
-test("an update that has been taken is a duplicate when it is offered again (B2)", async (t) => {
+test("C02 an update that has been taken is a duplicate when it is offered again (B2)", async (t) => {
   const { bench } = await opened();
   t.is((await bench.offer("a", inline(3))).verdict, "accepted");
   t.is((await bench.offer("a", inline(900))).verdict, "duplicate");
@@ -107,14 +107,14 @@ test("an update that has been taken is a duplicate when it is offered again (B2)
   t.deepEqual([...bench.global], [4, 4, 4]);
 });
 
-test("an offer of an older round is late, one of a round that is not open yet is to come again", async (t) => {
+test("C02 an offer of an older round is late, one of a round that is not open yet is to come again", async (t) => {
   const { bench } = await opened({ round: 3 });
   t.is((await bench.offer("a", inline(1, { round: 2 }))).verdict, "late");
   t.is((await bench.offer("a", inline(1, { round: 4 }))).verdict, "again");
   t.is((await bench.offer("a", inline(1, { round: 3 }))).verdict, "accepted");
   await bench.close();
   t.is((await bench.offer("a", inline(1, { round: 3 }))).verdict, "again", "between rounds nothing can be judged");
-  await bench.open(4, true, new Set(["a"]));
+  await bench.open(4, new Set(["a"]), new Set(["a"]));
   t.is((await bench.offer("a", inline(1, { round: 3 }))).verdict, "late");
 });
 
@@ -141,7 +141,7 @@ test("of several uploads the eldest leads, and when it is whole the next one doe
 
 const crowdValues = Object.fromEntries(crowd.map((n, i) => [n, vector(large, i)]));
 
-test("memory is bounded: as many transfers as slots, the others wait unread and follow (B1, B4)", async (t) => {
+test("C49 memory is bounded: as many transfers as slots, the others wait unread and follow (B1, B4)", async (t) => {
   const s = senders(crowdValues);
   const buffers = new Set<ArrayBufferLike>();
   const taken: string[] = [];
@@ -244,7 +244,7 @@ test("while the aggregation is waited for, one offer of each collaborator waits,
   };
   const bench = new Workbench(late, noPull, () => {});
   bench.load(small, vector(small, 0));
-  const open = bench.open(1, true, new Set(["a", "b"]));
+  const open = bench.open(1, new Set(["a", "b"]), new Set(["a", "b"]));
   const waiting = new Set<number>();
   const offers = Array.from({ length: 20 }, (_, i) => {
     waiting.add(i);
@@ -364,7 +364,7 @@ test("round 0: when another is asked, the first one's model is refused even if i
   const { bench } = await opened({ round: 0, pull: s.pull, expected: ["a"] });
   const a = bench.offer("a", pulled(large, { round: 0, specs: specsOf(large) }));
   await quiet();
-  await bench.open(0, true, new Set(["b"]));
+  await bench.open(0, new Set(["b"]), new Set(["b"]));
   const b = bench.offer("b", pulled(large, { round: 0, specs: specsOf(large) }));
   await quiet();
   await s.finish("b");
@@ -378,7 +378,7 @@ test("a round that only rates takes metrics and no tensors, and changes no model
   const { bench } = await opened();
   await bench.offer("a", inline(4));
   await bench.close();
-  await bench.open(2, false, new Set(["a"]));
+  await bench.open(2, new Set(), new Set(["a"]));
   const metrics = [{ task: "validate_global", values: { accuracy: 0.5 } }];
   t.is((await bench.offer("a", { ...pulled(small, { round: 2, metrics }), bytes: 0 })).verdict, "accepted");
   const { contributions, changed } = await bench.close();

@@ -77,7 +77,7 @@ test.serial("kill -9 of a Collaborator: its round repeats for it", async (t) => 
   t.is(model, await reference(t));
 });
 
-test.serial("kill -9 of an Envoy: its collaborator goes with it and both come back", async (t) => {
+test.serial("D20 kill -9 of an Envoy: its collaborator goes with it and both come back", async (t) => {
   const model = await run(t, async (fed) => {
     await fed.kill("envoy", "b");
     await fed.start("envoy", "b", shard(1));

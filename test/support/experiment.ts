@@ -8,13 +8,17 @@
 import { fedavg } from "../../actors/aggregation/fedavg.ts";
 import { type AggregatorOutput, aggregatorMachine } from "../../actors/aggregator/machine.ts";
 import { AggregatorServices } from "../../actors/aggregator/services.ts";
+import { resolveAssigner } from "../../actors/assigner/resolve.ts";
 import { type CollaboratorOutput, collaboratorMachine } from "../../actors/collaborator/machine.ts";
 import { CollaboratorServices } from "../../actors/collaborator/services.ts";
+import { resolveStragglers } from "../../actors/straggler/resolve.ts";
 import type { RunContext, Trainer } from "../../src/engine/engine.ts";
 import { FlError } from "../../src/errors.ts";
 import { host } from "../../src/host.ts";
 import type { Aggregation } from "../../src/parts/aggregation.ts";
-import { type Plan, parsePlan, resolveQuorum } from "../../src/plan/plan.ts";
+import type { AssignerPart } from "../../src/parts/assigner.ts";
+import type { StragglerPart } from "../../src/parts/straggler.ts";
+import { type Plan, parsePlan, ratesFinal } from "../../src/plan/plan.ts";
 import type { Clock } from "../../src/ports.ts";
 import { layoutOf } from "../../src/tensor/layout.ts";
 import { parseSafetensors } from "../../src/tensor/safetensors.ts";
@@ -23,7 +27,7 @@ import type { Event, ExperimentRecord, Metric, RoundRecord } from "../../src/wir
 import * as messages from "../../src/wire/messages.ts";
 import { buckets, shelves } from "../../src/wire/table.ts";
 import { Wire } from "../../src/wire/wire.ts";
-import { FED, type TestPorts, testWorld } from "./ports.ts";
+import { FED, type TestPorts, type TestWorld, testWorld } from "./ports.ts";
 
 export const EXP = "e";
 export const weightOf = (name: string): number => name.charCodeAt(0) - 96; // a 1, b 2, c 3
@@ -108,18 +112,33 @@ type Options = {
   plan?: Record<string, unknown>;
   lose?: (subject: string) => boolean;
   clock?: Clock;
+  /** the world it runs in, and its name there; one of its own by default */
+  world?: TestWorld;
+  exp?: string;
+  /** of the initial model in the store of models */
+  model?: { object: string; digest: string };
+};
+
+/** Parts that a plan would name by path. */
+type Parts = {
+  readonly aggregation?: Aggregation;
+  readonly assigner?: AssignerPart;
+  readonly stragglers?: StragglerPart;
 };
 
 export function experiment(
   t: { teardown(end: () => Promise<void>): void },
-  { names = ["a", "b", "c"], length = 8, plan: written = {}, lose = () => false, clock }: Options = {},
+  { names = ["a", "b", "c"], length = 8, plan: written = {}, lose = () => false, clock, ...options }: Options = {},
 ) {
-  const world = testWorld({ lose, clock });
+  const { world = testWorld({ lose, clock }), exp = EXP, model: given } = options;
   const plan: Plan = parsePlan({ version: 1, rounds: 3, ...written });
   const digest = "0".repeat(64);
   const record: ExperimentRecord = {
-    ...{ v: 1, name: EXP, owner: "ann", seq: 1, state: "in_progress", plan_digest: digest, rounds: plan.rounds },
-    submission: { v: 1, name: EXP, plan: plan as unknown as Record<string, unknown>, archive: { object: "x", digest } },
+    ...{ v: 1, name: exp, owner: "ann", seq: 1, state: "in_progress", plan_digest: digest, rounds: plan.rounds },
+    submission: {
+      ...{ v: 1, name: exp, plan: plan as unknown as Record<string, unknown>, archive: { object: "x", digest } },
+      ...(given === undefined ? {} : { model: given }),
+    },
     ...{ collaborators: [...names], submitted_at: 0, started_at: 0, ended_at: null, failure: null, outcome: null },
   };
   const connect = (name: string) => {
@@ -127,15 +146,24 @@ export function experiment(
     return { ports, wire: new Wire(ports, FED) };
   };
 
-  const aggregator = async (aggregation: Aggregation = fedavg.create()) => {
+  /** The experiment's record as its Director writes it, for whoever reads it. */
+  const recorded = async (more: Partial<ExperimentRecord> = {}): Promise<void> => {
+    await (await reader.table(buckets.experiments)).put({ exp }, { ...record, ...more });
+  };
+
+  const aggregator = async ({ aggregation = fedavg.create(), ...own }: Parts = {}) => {
     const { ports, wire } = connect("aggregator");
-    const services = await AggregatorServices.create({ wire, record, plan, aggregation });
+    const services = await AggregatorServices.create({
+      ...{ wire, record, plan, aggregation },
+      assigner: own.assigner ? { ...own.assigner.create(), informed: true } : await resolveAssigner(plan.assigner),
+      stragglers: own.stragglers?.create() ?? (await resolveStragglers(plan.stragglers)),
+      remembers: own.assigner !== undefined || own.stragglers !== undefined,
+    });
     const stop = new AbortController();
     const hosted = await host(aggregatorMachine.provide({ actors: services.actors }), {
       id: "aggregator",
       input: {
-        ...{ experiment: EXP, rounds: plan.rounds, quorum: resolveQuorum(plan, names.length) },
-        ...{ collaborators: names, rates: plan.tasks.some((t) => t.on === "global") },
+        ...{ experiment: exp, rounds: plan.rounds, collaborators: names, rates: ratesFinal(plan) },
       },
       ...{ ports, stop: stop.signal, leave: { type: "leave" } },
     });
@@ -162,12 +190,12 @@ export function experiment(
     const { ports, wire } = connect(name);
     const split = { size: 5, samples: new Float32Array(5), targets: new Float32Array(5) };
     const services = await CollaboratorServices.create({
-      ...{ wire, experiment: EXP, name, plan },
+      ...{ wire, experiment: exp, name, plan },
       prepare: async () => ({ trainer, data: { train: split, validation: split } }),
     });
     const stop = new AbortController();
     const hosted = await host(collaboratorMachine.provide({ actors: services.actors }), {
-      ...{ id: "collaborator", input: { experiment: EXP, name }, ports },
+      ...{ id: "collaborator", input: { experiment: exp, name }, ports },
       ...{ stop: stop.signal, leave: { type: "leave" } },
     });
     const running: Running<CollaboratorOutput> = {
@@ -188,13 +216,13 @@ export function experiment(
   };
 
   const { wire: reader } = connect("reader");
-  const model = async (which: "last" | "best"): Promise<Float32Array> => {
-    const bytes = await (await reader.shelf(shelves.models)).get(`${EXP}.${which}`);
+  const model = async (which: "last" | "best" | `round-${number}`): Promise<Float32Array> => {
+    const bytes = await (await reader.shelf(shelves.models)).get(`${exp}.${which}`);
     if (bytes === undefined) throw new Error(`there is no ${which} model`);
     return parseSafetensors(bytes).values;
   };
   const round = async (): Promise<RoundRecord | undefined> =>
-    (await (await reader.table(buckets.rounds)).get({ exp: EXP }))?.value;
+    (await (await reader.table(buckets.rounds)).get({ exp }))?.value;
   /** All that was recorded, in order. */
   const all = async <T>(
     which: "events" | "metrics",
@@ -209,7 +237,7 @@ export function experiment(
     }
   };
   return {
-    ...{ world, reader, plan, names, length, aggregator, collaborator, model, round },
+    ...{ world, reader, plan, names, length, recorded, aggregator, collaborator, model, round },
     events: () => all<Event>("events", messages.event),
     metrics: () => all<Metric>("metrics", messages.metric),
   };
