@@ -5,7 +5,11 @@
  *     what rates the global model, what trains, then what rates the result.
  * FA2 A name here is letters, digits, - and _; two that become one are told apart by a number.
  * FA3 A task that OpenFL names itself gets the name it has here; any other keeps its own, as its label.
+ * FA4 Several groups in force are an assigner's, if their shares are whole, or their members are told apart and all there.
+ * FA5 OpenFL waits for everybody until its cut-off or its share, and never less than its minimum: the quorum is the minimum.
+ *     Where the minimum is everybody there is no policy to write.
  */
+import { durationMs } from "../plan/duration.ts";
 import type { PlanInput } from "../plan/plan.ts";
 import { entriesOf, find, itemsOf, plain, type Sourced, textAt } from "./source.ts";
 
@@ -28,9 +32,11 @@ export type Facts = {
   readonly groups: readonly boolean[];
   /** more than one group is */
   readonly several: boolean;
+  /** FA4; undefined: there is one group, or none that makes sense */
+  readonly assigner: PlanInput["assigner"];
   readonly straggler: StragglerKind;
-  /** seconds; undefined for as long as it takes */
-  readonly cutoff: number | undefined;
+  /** FA5 */
+  readonly waiting: Pick<PlanInput, "stragglers" | "quorum">;
   /** a collaborator as OpenFL calls it → as it is called here; FA2 */
   readonly names: ReadonlyMap<string, string>;
   readonly collaborators: readonly string[] | undefined;
@@ -46,18 +52,16 @@ export function factsOf(plan: Sourced, cols: Sourced | undefined): Facts {
   const groups = groupsOf(plan);
   const tasks = tasksOf(plan, groups);
   const straggler = stragglerOf(plan);
-  const cutoff = find(plan, "straggler_handling_policy", "settings", "straggler_cutoff_time")?.value;
-  const listed = (node: Sourced | undefined) => (node === undefined ? [] : itemsOf(node).map((n) => String(plain(n))));
   const given = listed(find(cols, "collaborators"));
   const used = groups.filter((g) => g.used);
-  const fixed = given.length > 0 ? given : used.length === 1 ? listed(find(used[0]!.node, "collaborators")) : [];
-  const names = namesOf(fixed);
+  const names = namesOf(given.length > 0 ? given : used.flatMap((g) => membersOf(g)));
   return {
     ...tasks,
     groups: groups.map((g) => g.used),
     several: used.length > 1,
+    assigner: used.length > 1 ? assignerOf(plan, used, tasks.tasks, names) : undefined,
     straggler,
-    cutoff: straggler === "cutoff" && isSeconds(cutoff) ? cutoff : undefined,
+    waiting: waitingOf(find(plan, "straggler_handling_policy", "settings"), straggler, names.size),
     names,
     collaborators: names.size === 0 ? undefined : [...names.values()],
   };
@@ -101,6 +105,31 @@ function stragglerOf(plan: Sourced): StragglerKind {
   return Object.hasOwn(STRAGGLERS, name) ? STRAGGLERS[name]! : "own";
 }
 
+const share = (fraction: number): `${number}%` => `${Math.round(fraction * 1e6) / 1e4}%`;
+
+/** FA5 */
+function waitingOf(settings: Sourced | undefined, kind: StragglerKind, n: number): Facts["waiting"] {
+  const value = (key: string): unknown => find(settings, key)?.value;
+  const minimum = isCount(value("minimum_reporting")) ? (value("minimum_reporting") as number) : 1;
+  const use =
+    kind === "cutoff" ? cutoffOf(value("straggler_cutoff_time")) : shareOf(value("percent_collaborators_needed"));
+  if ((kind !== "cutoff" && kind !== "share") || use === undefined || (n > 0 && minimum >= n)) return {};
+  return { stragglers: use, quorum: minimum };
+}
+
+type Policy = { use: string; options: Record<string, string | number> };
+
+function cutoffOf(seconds: unknown): Policy | undefined {
+  if (!isSeconds(seconds)) return undefined;
+  const after = Number.isInteger(seconds) ? `${seconds}s` : Math.max(1, Math.round(seconds * 1000));
+  return durationMs(after) === undefined ? undefined : { use: "cutoff", options: { after } };
+}
+
+const shareOf = (value: unknown): Policy | undefined =>
+  isShare(value) && value < 1 ? { use: "percentage", options: { share: share(value) } } : undefined;
+
+export const isShare = (value: unknown): value is number => typeof value === "number" && value >= 1e-6 && value <= 1;
+
 type Group = { readonly node: Sourced; readonly used: boolean; readonly tasks: readonly string[] };
 
 function groupsOf(plan: Sourced): Group[] {
@@ -112,6 +141,37 @@ function groupsOf(plan: Sourced): Group[] {
     const used = selected === undefined ? find(node, "percentage")?.value !== 0 : textAt(node, "name") === selected;
     return { node, used, tasks: tasks === undefined ? [] : itemsOf(tasks).map((t) => String(plain(t))) };
   });
+}
+
+const listed = (node: Sourced | undefined): string[] =>
+  node === undefined ? [] : itemsOf(node).map((n) => String(plain(n)));
+const membersOf = ({ node }: Group): string[] => listed(find(node, "collaborators"));
+
+/** FA4 */
+function assignerOf(
+  plan: Sourced,
+  groups: readonly Group[],
+  tasks: Facts["tasks"],
+  names: Facts["names"],
+): Facts["assigner"] {
+  const taken = new Set<string>();
+  const named = groups.map(({ node, tasks: own }) => {
+    const name = unused(tokenOf(textAt(node, "name") ?? "group"), taken);
+    taken.add(name);
+    const labels = own.map((t) => tasks.get(t)).flatMap((t) => (t?.written === undefined ? [] : [t.label]));
+    return { name, tasks: [...new Set(labels)] };
+  });
+  if (lastOf(textAt(plan, "assigner", "template")) === "StaticGroupedAssigner") {
+    const members = groups.map((g) => [...new Set(membersOf(g))]);
+    const all = members.flat();
+    const fit = members.every((m) => m.length > 0) && new Set(all).size === all.length && all.length === names.size;
+    if (!fit || !all.every((m) => names.has(m))) return undefined;
+    const of = (i: number): string[] => members[i]!.map((m) => names.get(m)!);
+    return { use: "groups", options: { groups: named.map((g, i) => ({ ...g, collaborators: of(i) })) } };
+  }
+  const parts = groups.map(({ node }) => find(node, "percentage")?.value);
+  if (!parts.every(isShare) || Math.abs(parts.reduce((a, b) => a + b, 0) - 1) > 0.01) return undefined;
+  return { use: "random_groups", options: { groups: named.map((g, i) => ({ ...g, share: share(parts[i]!) })) } };
 }
 
 /** Functions of OpenFL's own task runners. Any other is the user's. */
@@ -211,7 +271,9 @@ function argumentsOf(kind: TaskKind, plan: Sourced, body: Sourced | undefined): 
 }
 
 /** The part of the plan that the facts make. */
-export const planOf = ({ written, collaborators }: Facts): Partial<PlanInput> => ({
+export const planOf = ({ written, collaborators, assigner, waiting }: Facts): Partial<PlanInput> => ({
   ...(collaborators === undefined ? {} : { collaborators: [...collaborators] }),
   ...(written.length === 0 ? {} : { tasks: [...written] as NonNullable<PlanInput["tasks"]> }),
+  ...(assigner === undefined ? {} : { assigner }),
+  ...waiting,
 });

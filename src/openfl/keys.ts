@@ -36,10 +36,12 @@ const shard = renamed("entente envoy --params", "the data owner's: a parameter o
 const tls = yet("entente pki", "TLS would be the NATS server's; nothing here makes certificates");
 const code = renamed("workspace", "code is one module, bundled with what it needs and named by its digest");
 const noAttestation = none("no counterpart: nothing is attested");
-const grouped = implied("there is one group, or one in force; of several, everybody does the tasks of each");
-const atDeadline = implied("a round has a deadline, and a quorum that decides then");
-const atShare = yet("straggler", "a round waits for the rest, or for its deadline; the share is what it needs then");
+const grouped = implied("there is one group, or one in force: everybody does its tasks");
+const atCutoff = implied("stragglers: cutoff, if it has a time");
+const atShare = implied("stragglers: percentage, if its share is below all");
 const forAll = implied("a round waits for everyone unless it has a deadline");
+const ownAssigner = renamed("assigner", "a module of your own, called each round: ./mine.ts");
+const ownPolicy = renamed("stragglers", "a module of your own: ./mine.ts");
 const masked = none("no counterpart yet: updates are not masked");
 
 export const planKeys: readonly Row[] = [
@@ -152,7 +154,7 @@ export const planKeys: readonly Row[] = [
   row("network.settings.hash_salt", implied("OpenFL reads it nowhere")),
   row("network.settings.transport_protocol", implied("the protocol is NATS")),
 
-  row("assigner.template", yet("assigner", "an assigner of one's own; everybody does every task"), {
+  row("assigner.template", ownAssigner, {
     reading: read.assigner,
     cases: { RandomGroupedAssigner: grouped, StaticGroupedAssigner: grouped },
   }),
@@ -167,7 +169,7 @@ export const planKeys: readonly Row[] = [
   row("assigner.settings.selected_task_group", mapped("tasks", "the tasks of this group alone"), {
     reading: read.selected,
   }),
-  row("assigner.settings.*", yet("assigner", "what an assigner of one's own is told")),
+  row("assigner.settings.*", renamed("assigner.options", "what an assigner of one's own is told")),
 
   row("tasks.settings.*", none("no counterpart: what another framework's tasks are told")),
   row("tasks.*.function", mapped("tasks[].task", "train and validate are built in, others are the workspace's"), {
@@ -224,10 +226,10 @@ export const planKeys: readonly Row[] = [
   }),
   row("compression_pipeline.settings.*", lossy),
 
-  row("straggler_handling_policy.template", yet("straggler", "a policy of one's own; a deadline and a quorum decide"), {
+  row("straggler_handling_policy.template", ownPolicy, {
     cases: {
-      CutoffTimeBasedStragglerHandling: atDeadline,
-      CutoffTimePolicy: atDeadline,
+      CutoffTimeBasedStragglerHandling: atCutoff,
+      CutoffTimePolicy: atCutoff,
       PercentageBasedStragglerHandling: atShare,
       PercentagePolicy: atShare,
       WaitForAllPolicy: forAll,
@@ -236,18 +238,18 @@ export const planKeys: readonly Row[] = [
   }),
   row(
     "straggler_handling_policy.settings.straggler_cutoff_time",
-    mapped("deadline", "then the quorum decides: too few updates end the experiment, where OpenFL waits on"),
+    mapped("stragglers", "from then on the quorum is enough"),
     { reading: read.cutoff },
   ),
-  row("straggler_handling_policy.settings.minimum_reporting", mapped("quorum", "how many make a round count"), {
+  row("straggler_handling_policy.settings.minimum_reporting", mapped("quorum", "no round counts with fewer"), {
     reading: read.minimum,
   }),
   row(
     "straggler_handling_policy.settings.percent_collaborators_needed",
-    mapped("quorum", "what share makes a round count"),
+    mapped("stragglers", "a round closes as soon as so many are in"),
     { reading: read.share },
   ),
-  row("straggler_handling_policy.settings.*", yet("straggler", "what a policy of one's own is told"), {
+  row("straggler_handling_policy.settings.*", renamed("stragglers.options", "what a policy of one's own is told"), {
     reading: read.stragglerSetting,
   }),
 
@@ -259,7 +261,7 @@ export const planKeys: readonly Row[] = [
     "api_layer.settings.aggregation_function_interface_file",
     renamed("aggregation", "a module of your own: ./mine.ts"),
   ),
-  row("api_layer.settings.task_assigner_file", yet("assigner", "everybody does every task")),
+  row("api_layer.settings.task_assigner_file", ownAssigner),
 
   row("federated_flow", none("no counterpart: the experimental Workflow API has no rounds and no tasks")),
   row("connector", none("no counterpart: it runs another framework's processes")),

@@ -5,7 +5,7 @@
  * R2 What OpenFL would refuse is unknown, never corrected; only without rounds is there no plan at all.
  */
 import { durationMs } from "../plan/duration.ts";
-import { type Facts, isCount, isRate, isSeconds, type TaskFact } from "./facts.ts";
+import { type Facts, isCount, isRate, isSeconds, isShare, type TaskFact } from "./facts.ts";
 import { implied, mapped, none, unknown, type Verdict, yet } from "./finding.ts";
 import type { Reading } from "./keys.ts";
 import { itemsOf, plain, refused, type Sourced } from "./source.ts";
@@ -120,15 +120,17 @@ export const aggregationSetting: Reading = (_node, path, facts) => {
 // assigner
 
 const groupOf = (path: readonly (string | number)[], facts: Facts): boolean => facts.groups[Number(path[3])] === true;
-const together = yet("assigner", "everybody does the tasks of every group");
+const toAssigner = mapped("assigner", "each round asks as these groups say");
+const together = none("groups that do not make a whole: everybody does the tasks of every group");
 const idle = implied("this group is not in force");
 
 /** Of several groups in force; an assigner of one's own has none. */
-export const assigner: Reading = (_node, _path, facts) => (facts.several ? together : undefined);
+export const assigner: Reading = (_node, _path, facts) =>
+  facts.several ? (facts.assigner === undefined ? together : toAssigner) : undefined;
 
 export const groupPart: Reading = (_node, path, facts) => {
   if (!groupOf(path, facts)) return idle;
-  return facts.several ? together : undefined;
+  return facts.several ? (facts.assigner === undefined ? together : toAssigner) : undefined;
 };
 
 export const groupTasks: Reading = (node, path, facts) => {
@@ -137,7 +139,8 @@ export const groupTasks: Reading = (node, path, facts) => {
     .map((n) => String(plain(n)))
     .filter((name) => facts.tasks.get(name)?.written === undefined);
   if (lost.length > 0) return unknown(`the plan has no task ${lost.join(", ")}; the others are taken`);
-  return facts.several ? mapped("tasks", "in this order, by everybody") : undefined;
+  if (!facts.several) return undefined;
+  return mapped("tasks", facts.assigner === undefined ? "in this order, by everybody" : "in this order, by its group");
 };
 
 export const selected: Reading = (_node, _path, facts) =>
@@ -145,37 +148,37 @@ export const selected: Reading = (_node, _path, facts) =>
 
 // stragglers
 
+const own = none("what a policy of one's own is told: write it again as stragglers: ./mine.ts");
+const everybody = implied("the minimum is everybody, so a round waits for all");
+
 /** For keys that only one of OpenFL's policies takes. */
 const of =
   (kind: Facts["straggler"], then: Reading): Reading =>
   (node, path, facts) => {
-    if (facts.straggler === "own") return yet("straggler", "what a policy of one's own is told");
+    if (facts.straggler === "own") return own;
     return facts.straggler === kind ? then(node, path, facts) : implied("the policy of this plan does not use it");
   };
 
-export const cutoff = of("cutoff", ({ value }) => {
+export const cutoff = of("cutoff", ({ value }, _path, { waiting }) => {
   const endless = typeof value === "string" && /^[+.]?inf(inity)?$/i.test(value);
-  if (endless || value === Number.POSITIVE_INFINITY || value === null)
-    return implied("as long as it takes, as here without a deadline");
+  if (endless || value === Number.POSITIVE_INFINITY || value === null) return implied("as long as it takes, as here");
   if (!isSeconds(value)) return unknown("must be a number of seconds");
-  const deadline = Number.isInteger(value) ? `${value}s` : Math.max(1, Math.round(value * 1000));
-  if (durationMs(deadline) === undefined) return implied("longer than a deadline can be: as long as it takes");
-  return mapped("deadline", "then the quorum decides: too few updates end the experiment; OpenFL waits on", deadline);
+  if (waiting.stragglers !== undefined) return mapped("stragglers", "from then on the quorum is enough");
+  const longest = durationMs(`${Math.max(1, Math.round(value))}s`) === undefined;
+  return longest ? implied("longer than a time can be here: as long as it takes") : everybody;
 });
 
-export const minimum: Reading = ({ value }, _path, facts) => {
-  if (facts.straggler === "own") return yet("straggler", "what a policy of one's own is told");
+export const minimum: Reading = ({ value }, _path, { straggler, waiting }) => {
+  if (straggler === "own") return own;
   if (!isCount(value)) return unknown(COUNT);
-  if (facts.straggler === "share")
-    return value === 1 ? implied("a quorum is never less than one") : none("a quorum is a number or a share");
-  if (facts.cutoff === undefined) return implied("without a cut-off time OpenFL waits for everyone");
-  const n = facts.collaborators?.length;
-  return mapped("quorum", "how many make a round count", n !== undefined && value >= n ? "all" : value);
+  if (waiting.quorum !== undefined) return mapped("quorum", "no round counts with fewer");
+  return implied("a round waits for everyone");
 };
 
-export const share = of("share", ({ value }) => {
-  if (typeof value !== "number" || !(value > 0 && value <= 1)) return unknown("must be above 0 and at most 1");
-  return mapped("quorum", "what share makes a round count", `${Math.ceil(Math.round(value * 1e6) / 1e4)}%`);
+export const share = of("share", ({ value }, _path, { waiting }) => {
+  if (!isShare(value)) return unknown("must be above 0 and at most 1");
+  if (waiting.stragglers !== undefined) return mapped("stragglers", "a round closes as soon as so many are in");
+  return value === 1 ? implied("a round waits for all") : everybody;
 });
 
 export const stragglerSetting: Reading = (_node, _path, facts) =>

@@ -186,7 +186,7 @@ test("aggregation: the first training task's rule is the plan's; another one's i
   t.is(imported({ ...base, tasks: { train: task("train", {}, rule("src.mine.Krum")) } }).plan.aggregation, undefined);
 });
 
-test("assigner: of several groups everybody does everything, and that is told", (t) => {
+test("assigner: several random groups are drawn each round, each its share", (t) => {
   const result = imported({
     ...base,
     tasks: three,
@@ -200,10 +200,65 @@ test("assigner: of several groups everybody does everything, and that is told", 
     ["train", "validate_global"],
   );
   t.like(fates(result), {
-    "assigner.template": "none",
-    "assigner.settings.task_groups[0].percentage": "none",
+    "assigner.template": "mapped",
+    "assigner.settings.task_groups[0].percentage": "mapped",
     "assigner.settings.task_groups[1].tasks": "mapped",
   });
+  t.deepEqual(parsePlan(result.plan).assigner, {
+    use: "random_groups",
+    options: {
+      groups: [
+        { name: "learn", share: "70%", tasks: ["train"] },
+        { name: "rate", share: "30%", tasks: ["validate_global"] },
+      ],
+    },
+  });
+});
+
+test("assigner: static groups keep their members; groups that make no whole are told of, and everybody does everything", (t) => {
+  const both = (...members: string[][]) =>
+    members.map((collaborators, i) => ({
+      name: `g ${i}`,
+      collaborators,
+      tasks: i === 0 ? ["train"] : Object.keys(three),
+    }));
+  const of = (template: string, task_groups: object[], cols?: string[]) =>
+    imported(
+      { ...base, tasks: three, assigner: { template: `openfl.component.${template}`, settings: { task_groups } } },
+      cols,
+    );
+  const fixed = of("StaticGroupedAssigner", both(["a@x", "b"], ["c"]));
+  const { collaborators, assigner } = parsePlan(fixed.plan);
+  t.deepEqual(collaborators, ["a-x", "b", "c"]);
+  t.like(assigner, {
+    use: "groups",
+    options: { groups: [{ name: "g-0", collaborators: ["a-x", "b"], tasks: ["train"] }, { name: "g-1" }] },
+  });
+  for (const [result, what] of [
+    [of("StaticGroupedAssigner", both(["a", "b"], ["b"])), "one in two groups"],
+    [of("StaticGroupedAssigner", both(["a"], ["b"]), ["a", "b", "c"]), "one in none"],
+    [
+      of(
+        "RandomGroupedAssigner",
+        [0.5, 0.2].map((percentage) => ({ percentage, tasks: ["train"] })),
+      ),
+      "no whole",
+    ],
+  ] as const) {
+    t.is(result.plan.assigner, undefined, what);
+    t.is(fates(result)["assigner.template"], "none", what);
+  }
+});
+
+test("assigner: one of one's own is a module", (t) => {
+  const { findings } = imported({ ...base, assigner: { template: "src.mine.Mine", settings: { hardness: 3 } } });
+  t.deepEqual(
+    findings.slice(1).map((f) => [f.outcome, f.target]),
+    [
+      ["renamed", "assigner"],
+      ["renamed", "assigner.options"],
+    ],
+  );
 });
 
 test("assigner: a group of nobody, or one that is not selected, is not in force", (t) => {
@@ -239,32 +294,40 @@ const policy = (template: string | undefined, settings: object) => ({
   straggler_handling_policy: { template: template && `openfl.component.${template}`, settings },
 });
 
-test("stragglers: a cut-off time is a deadline, the minimum its quorum", (t) => {
+const cutoff = (after: string | number, quorum: number) => ({
+  stragglers: { use: "cutoff", options: { after } },
+  quorum,
+});
+const percentage = (share: string, quorum = 1) => ({ stragglers: { use: "percentage", options: { share } }, quorum });
+
+test("stragglers: from the cut-off on the minimum is enough (FA5)", (t) => {
   const of = (settings: object, cols?: string[]) => {
-    const { deadline, quorum } = imported(policy("x.CutoffTimeBasedStragglerHandling", settings), cols).plan;
-    return [deadline, quorum];
+    const { plan } = imported(policy("x.CutoffTimeBasedStragglerHandling", settings), cols);
+    t.is(plan.deadline, undefined);
+    return plan.stragglers === undefined ? plan.quorum : { stragglers: plan.stragglers, quorum: plan.quorum };
   };
-  t.deepEqual(of({ straggler_cutoff_time: 20, minimum_reporting: 2 }), ["20s", 2]);
-  t.deepEqual(of({ straggler_cutoff_time: 0.25, minimum_reporting: 1 }), [250, 1]);
-  t.deepEqual(of({ straggler_cutoff_time: "inf", minimum_reporting: 1 }), [undefined, undefined]);
-  t.deepEqual(of({ straggler_cutoff_time: Number.POSITIVE_INFINITY }), [undefined, undefined]);
-  t.deepEqual(of({ straggler_cutoff_time: 1e9 }), [undefined, undefined]);
-  t.deepEqual(of({ straggler_cutoff_time: 20, minimum_reporting: 5 }, ["a", "b"]), ["20s", "all"]);
+  t.deepEqual(of({ straggler_cutoff_time: 20, minimum_reporting: 2 }), cutoff("20s", 2));
+  t.deepEqual(of({ straggler_cutoff_time: 0.25 }), cutoff(250, 1), "OpenFL's minimum is one");
+  t.is(of({ straggler_cutoff_time: "inf", minimum_reporting: 1 }), undefined);
+  t.is(of({ straggler_cutoff_time: Number.POSITIVE_INFINITY }), undefined);
+  t.is(of({ straggler_cutoff_time: 1e9 }), undefined);
+  t.is(of({ straggler_cutoff_time: 20, minimum_reporting: 5 }, ["a", "b"]), undefined, "everybody");
 });
 
-test("stragglers: a share is a quorum; closing a round early is not here yet", (t) => {
-  const result = imported(policy("x.PercentageBasedStragglerHandling", { percent_collaborators_needed: 0.5 }));
-  t.is(result.plan.quorum, "50%");
-  t.is(of(result, "straggler_handling_policy.template").outcome, "none");
-  for (const [share, quorum] of [
-    [1, "100%"],
-    [0.335, "34%"],
-    [0.29, "29%"],
-    [0.001, "1%"],
-    [0, undefined],
-    [2, undefined],
-  ] as const)
-    t.is(imported(policy("PercentagePolicy", { percent_collaborators_needed: share })).plan.quorum, quorum);
+test("stragglers: a share closes the round early, never below the minimum (FA5)", (t) => {
+  const of = (settings: object) => {
+    const { stragglers, quorum } = imported(policy("x.PercentageBasedStragglerHandling", settings)).plan;
+    return stragglers === undefined ? quorum : { stragglers, quorum };
+  };
+  const result = imported(policy("x.PercentagePolicy", { percent_collaborators_needed: 0.5, minimum_reporting: 2 }));
+  t.like(fates(result), {
+    "straggler_handling_policy.settings.percent_collaborators_needed": "mapped",
+    "straggler_handling_policy.settings.minimum_reporting": "mapped",
+  });
+  t.deepEqual(of({ percent_collaborators_needed: 0.5, minimum_reporting: 2 }), percentage("50%", 2));
+  t.deepEqual(of({ percent_collaborators_needed: 0.335 }), percentage("33.5%"));
+  t.deepEqual(of({ percent_collaborators_needed: 0.001 }), percentage("0.1%"));
+  for (const none of [1, 0, 2]) t.is(of({ percent_collaborators_needed: none }), undefined);
 });
 
 test("stragglers: waiting for all is what happens here; a policy of one's own is told of", (t) => {
@@ -273,8 +336,8 @@ test("stragglers: waiting for all is what happens here; a policy of one's own is
     "straggler_handling_policy.settings.minimum_reporting": "implied",
   });
   t.like(fates(imported(policy("mine.Patience", { patience: 3, minimum_reporting: 2 }))), {
-    "straggler_handling_policy.template": "none",
-    "straggler_handling_policy.settings.patience": "none",
+    "straggler_handling_policy.template": "renamed",
+    "straggler_handling_policy.settings.patience": "renamed",
     "straggler_handling_policy.settings.minimum_reporting": "none",
   });
 });
