@@ -7,7 +7,10 @@ import { Document, isMap, type Scalar } from "yaml";
 import type { Finding, Imported } from "./finding.ts";
 
 /** The plan's keys in the order in which docs/plan.md has them. */
-const ORDER = ["version", "rounds", "collaborators", "quorum", "deadline", "tasks", "aggregation", "best", "engine"];
+const ORDER = [
+  ...["version", "rounds", "collaborators", "quorum", "deadline", "tasks", "assigner", "stragglers", "aggregation"],
+  ...["best", "engine"],
+];
 const WIDTH = 120;
 
 export function planText({ plan, findings }: Imported, from: string): string {

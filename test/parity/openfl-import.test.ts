@@ -24,7 +24,7 @@ test("C33 an OpenFL plan is taken over its defaults, key by key, and a frozen on
     rounds: 25,
     collaborators: ["north", "south-lungs-example", "east", "west"],
     quorum: 3,
-    deadline: "600s",
+    stragglers: { use: "cutoff", options: { after: "600s" } },
     tasks: [
       { task: "validate", on: "global", arguments: { batchSize: 48 } },
       { task: "train", arguments: { epochs: 2, batchSize: 48, learningRate: 0.02 } },
