@@ -73,3 +73,10 @@ function within<T>(clock: Clock, name: string, answer: Promise<T>): Promise<T> {
     answer.then(resolve, reject).finally(cancel);
   });
 }
+
+/** Those of whom an update is expected: their tasks change the weights. */
+export function trainersOf({ tasks }: Plan, assigned: Assignment): Set<string> {
+  const rates = new Set(tasks.filter((t) => !t.trains).map((t) => t.label));
+  const asked = Object.entries(assigned);
+  return new Set(asked.filter(([, labels]) => labels.some((label) => !rates.has(label))).map(([name]) => name));
+}

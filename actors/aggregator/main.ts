@@ -10,8 +10,9 @@ import { resolveAssigner } from "../assigner/resolve.ts";
 import { roleConfig, runRole } from "../entrypoint.ts";
 import { resolveStragglers } from "../straggler/resolve.ts";
 import { openSubmitted } from "../submitted.ts";
+import { isMendable } from "./checkpoint.ts";
 import { aggregatorMachine } from "./machine.ts";
-import { AggregatorServices, isMendable } from "./services.ts";
+import { AggregatorServices } from "./services.ts";
 
 const config = z.strictObject({ ...roleConfig.shape });
 

@@ -7,7 +7,7 @@
  * S3 A failure that a successor can mend is this process's, not the experiment's: the record stays open for it.
  */
 import { type EventObject, fromCallback, fromPromise } from "xstate";
-import { asFlError, codes, FlError } from "../../src/errors.ts";
+import { asFlError, FlError } from "../../src/errors.ts";
 import type { Aggregation } from "../../src/parts/aggregation.ts";
 import type { StragglerPolicy } from "../../src/parts/straggler.ts";
 import { type Plan, quorumOf } from "../../src/plan/plan.ts";
@@ -22,7 +22,8 @@ import { buckets, subjects } from "../../src/wire/table.ts";
 import type { Rows, Wire } from "../../src/wire/wire.ts";
 import type { ResolvedAssigner } from "../assigner/resolve.ts";
 import { Ledger } from "../ledger.ts";
-import { assign } from "./assigning.ts";
+import { assign, trainersOf } from "./assigning.ts";
+import { checkpointOf, endOf, isMendable, recordOf } from "./checkpoint.ts";
 import { History } from "./history.ts";
 import { initialModel } from "./initial-model.ts";
 import { intake } from "./intake.ts";
@@ -244,7 +245,7 @@ export class AggregatorServices {
     this.#peers.round(round, expected);
     this.#open = record;
     // An aggregation that is not ready yet, one on the bus say, holds back neither the round nor its deadline.
-    this.#bench.open(round, this.#training(assigned), expected).catch((e) => {
+    this.#bench.open(round, trainersOf(this.#plan, assigned), expected).catch((e) => {
       if (this.#open === record) this.#tell({ type: "aggregation.lost", error: asFlError(e).toJSON() });
     });
     if (round > 0) {
@@ -262,17 +263,6 @@ export class AggregatorServices {
     const parts = { plan: this.#plan, assigner: this.#assigner, roster: this.#roster, history: this.#history };
     const assignment = await assign({ ...parts, clock: this.#wire.ports.clock }, round, names, skip);
     return Object.fromEntries(Object.entries(assignment).map(([name, labels]) => [name, [...labels]]));
-  }
-
-  /** Those of whom an update is expected. */
-  #training(assigned: RoundRecord["assigned"]): Set<string> {
-    const rates = new Set(this.#plan.tasks.filter((t) => !t.trains).map((t) => t.label));
-    const trains = ([, labels]: [string, string[]]): boolean => labels.some((label) => !rates.has(label));
-    return new Set(
-      Object.entries(assigned)
-        .filter(trains)
-        .map(([name]) => name),
-    );
   }
 
   /** The record of this very round if an earlier process opened it: its deadline goes on. */
@@ -358,24 +348,3 @@ export class AggregatorServices {
     await this.#bench.dispose();
   }
 }
-
-const checkpointOf = ({ state_ref, ...r }: RoundRecord): Checkpoint => ({
-  ...{ round: r.round, trained: r.trained, model: r.model, best: r.best },
-  ...{ metrics: r.metrics, plateau: r.plateau, kept: r.kept, state: state_ref },
-});
-
-/** S3: the cause lay outside, or a successor owns the experiment already. */
-export const isMendable = ({ role, error }: Failure): boolean =>
-  role === "aggregator" && (error.code === "FL_FENCED" || codes[error.code].retryable);
-
-/** How an experiment ended, if its record says that it did: nothing is resumed then. */
-function endOf({ state, outcome, failure }: RoundRecord): Recovered["ended"] {
-  if (state === "finished" && outcome !== null) return { state, outcome };
-  if (state === "failed" && failure !== null) return { state, failure };
-  return state === "cancelled" ? { state } : null;
-}
-
-const recordOf = ({ state, kept, metrics, ...c }: Checkpoint) => ({
-  ...c,
-  ...{ metrics: { ...metrics }, kept: [...kept], state_ref: state },
-});

@@ -41,6 +41,8 @@ export function remarkOf(event: Event): string | undefined {
   const who = String(detail.collaborator ?? "");
   const why = detail.error as { code?: string; message?: string } | undefined;
   switch (type) {
+    case "collaborator.joined":
+      return `${who} takes part from now on (round ${round})`;
     case "collaborator.lost":
       return `${who} is silent (round ${round})`;
     case "collaborator.returned":
