@@ -33,7 +33,6 @@ export {
   defineAssigner,
 } from "./parts/assigner.ts";
 export { defineMonitor, type Monitor, type MonitorSpec } from "./parts/monitor.ts";
-export { type Decision, defineStragglers, type StragglerPart, type WaitingRound } from "./parts/straggler.ts";
 export {
   defineSink,
   type OpenSink,
@@ -42,6 +41,7 @@ export {
   type SinkMetric,
   type SinkSpec,
 } from "./parts/sink.ts";
+export { type Decision, defineStragglers, type StragglerPart, type WaitingRound } from "./parts/straggler.ts";
 export type { NamedTensor, NamedTensors } from "./tensor/named.ts";
 export type { EnvoyStatus, Event, ExperimentRecord, Metric, Progress } from "./wire/messages.ts";
 export {

@@ -1,8 +1,8 @@
 import test from "ava";
 import type { InputFrom } from "xstate";
 import { getShortestPaths } from "xstate/graph";
-import { type AggregatorInput, aggregatorMachine, type Checkpoint } from "../../actors/aggregator/machine.ts";
 import { isMendable } from "../../actors/aggregator/checkpoint.ts";
+import { type AggregatorInput, aggregatorMachine, type Checkpoint } from "../../actors/aggregator/machine.ts";
 import { type Code, FlError, type WireError } from "../../src/errors.ts";
 import type { Failure, ModelRef, Outcome } from "../../src/wire/messages.ts";
 import { after, children, done, emitted, failed, go, invoked, run, type Sent } from "../support/transitions.ts";
