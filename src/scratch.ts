@@ -3,7 +3,7 @@
  *
  * Owns the folder's name, which says whose it is, and clearing up after owners that were killed.
  * SC1 The name bears the owning process's mark (src/process.ts) from the first moment on: nothing in use looks abandoned.
- * SC2 Whoever makes one removes those of its own user whose owner is gone for certain.
+ * SC2 Whoever makes one removes those of its own user whose owner is gone for certain; so does a parent whose child has ended.
  * SC3 A process that ends takes with it what it has not closed; only a kill leaves anything for SC2.
  */
 import { rmSync } from "node:fs";
@@ -28,10 +28,13 @@ process.on("exit", () => {
   }
 });
 
+/** Where such folders are: the system's temporary folder. */
+export const scratchRoot = (): string => tmpdir();
+
 /** `purpose` is a word of its name, for people. */
-export async function scratchFolder(purpose: string, root: string = tmpdir()): Promise<Scratch> {
+export async function scratchFolder(purpose: string, root: string = scratchRoot()): Promise<Scratch> {
   const mark = ownMark();
-  if (mark !== undefined) await sweep(root);
+  if (mark !== undefined) await sweepScratch(root);
   const dir = await mkdtemp(join(root, `entente-${purpose}-${mark === undefined ? "" : `${mark}-`}`)); // SC1
   open.add(dir);
   return {
@@ -43,8 +46,8 @@ export async function scratchFolder(purpose: string, root: string = tmpdir()): P
   };
 }
 
-/** SC2 */
-async function sweep(root: string): Promise<void> {
+/** SC2, for whoever knows of an owner that was killed. Never rejects. */
+export async function sweepScratch(root: string = scratchRoot()): Promise<void> {
   const names = await readdir(root).catch(() => []);
   await Promise.all(
     names.map(async (name) => {

@@ -4,6 +4,7 @@
  * NS1 Whether it is there is found out once; a machine without it never starts a process for it again.
  * NS2 No call takes longer than LIMIT_MS; one that was too slow gives the figures of the last that was not.
  * NS3 A line that cannot be read is passed over; a figure that the driver does not give ("[N/A]") is 0.
+ * NS4 The CUDA version is the driver's and no field of a GPU: it stands in the plain output's head, which is read once.
  */
 import { execFile } from "node:child_process";
 import type { DeviceReport } from "../../src/wire/messages.ts";
@@ -21,6 +22,8 @@ export class NvidiaSmi {
   #absent = false;
   #last: Gpu[] = [];
   #running: Promise<Gpu[]> | undefined;
+  /** NS4; undefined until it was read */
+  #cuda: string | undefined;
 
   constructor(command = "nvidia-smi", limitMs = LIMIT_MS) {
     this.#command = command;
@@ -36,18 +39,32 @@ export class NvidiaSmi {
     return this.#running;
   }
 
-  #query(): Promise<Gpu[]> {
+  async #query(): Promise<Gpu[]> {
+    const said = await this.#run(ARGUMENTS);
+    this.#absent = said === "failed"; // no command, or no driver behind it
+    if (said === "failed") return [];
+    if (said === "slow") return this.#last; // NS2
+    const gpus = parseGpus(said.text);
+    if (gpus.length > 0 && this.#cuda === undefined) {
+      const head = await this.#run([]);
+      if (head !== "slow") this.#cuda = head === "failed" ? "" : cudaIn(head.text); // NS4
+    }
+    this.#last = gpus.map((gpu) => ({ ...gpu, cuda: this.#cuda ?? "" }));
+    return this.#last;
+  }
+
+  #run(args: readonly string[]): Promise<{ text: string } | "slow" | "failed"> {
     const options = { timeout: this.#limitMs, killSignal: "SIGKILL", windowsHide: true } as const;
     return new Promise((resolve) => {
-      execFile(this.#command, ARGUMENTS, options, (error, stdout) => {
-        if (error === null) this.#last = parseGpus(stdout);
-        // killed: too slow this time (NS2). Anything else is no command, or no driver behind it.
-        else if (error.killed !== true) this.#absent = true;
-        resolve(this.#absent ? [] : this.#last);
+      execFile(this.#command, args, options, (error, text) => {
+        resolve(error === null ? { text } : error.killed === true ? "slow" : "failed");
       });
     });
   }
 }
+
+/** NS4; empty if it is not said */
+export const cudaIn = (head: string): string => /CUDA Version\s*:\s*(\d+(?:\.\d+)*)/.exec(head)?.[1] ?? "";
 
 /** Its answer to ARGUMENTS: a line for each GPU, memory in MiB and utilisation in per cent. */
 export function parseGpus(csv: string): Gpu[] {
@@ -64,6 +81,7 @@ export function parseGpus(csv: string): Gpu[] {
       memory_used: Math.round(figure(used) * MIB),
       utilisation: Math.min(1, figure(utilisation) / 100),
       driver,
+      cuda: "",
     };
     return [gpu];
   });

@@ -7,13 +7,14 @@ import { randomUUID } from "node:crypto";
 import { type EventObject, fromCallback, fromPromise } from "xstate";
 import { asFlError, fromWire } from "../../src/errors.ts";
 import { host } from "../../src/host.ts";
-import type { DeviceReport, Heartbeat, Registered } from "../../src/wire/messages.ts";
+import type { Registered } from "../../src/wire/messages.ts";
 import { buckets, subjects } from "../../src/wire/table.ts";
 import { childMachine } from "../child/machine.ts";
 import { Nursery } from "../child/nursery.ts";
 import { resolveMonitor } from "../device-monitor/resolve.ts";
 import { runRole } from "../entrypoint.ts";
 import { envoyConfig } from "./config.ts";
+import { startHeartbeats } from "./heartbeats.ts";
 import { type EnvoyEvent, type EnvoyInput, envoyMachine, type RunningState } from "./machine.ts";
 import { reportFailure } from "./report.ts";
 import { resolveShard } from "./shard.ts";
@@ -22,7 +23,7 @@ const REQUEST_MS = 5_000;
 
 runRole(envoyConfig, "envoy", async ({ config, wire, ports, stop, ready, waiting }) => {
   const { name: envoy, shard, monitor: use, backend } = config;
-  const { clock, log } = ports;
+  const { log } = ports;
   const { description, sampleShape, targetShape } = await resolveShard(shard);
   const monitor = await resolveMonitor(use, { wire, envoy });
   const instance = randomUUID();
@@ -51,49 +52,15 @@ runRole(envoyConfig, "envoy", async ({ config, wire, ports, stop, ready, waiting
     return answer;
   };
 
-  const report = async (): Promise<DeviceReport | null> => {
-    try {
-      return await monitor.report();
-    } catch (e) {
-      log.warn({ err: e }, "device monitor failed"); // a heartbeat says that the envoy lives, whatever its monitor does
-      return null;
-    }
-  };
-
-  const heartbeats = (running: () => Heartbeat["running"], periodMs: number, unknown: () => void): (() => void) => {
-    let period = periodMs;
-    let cancel = (): void => {};
-    const ends = new AbortController();
-    const beat = async (): Promise<void> => {
-      try {
-        const payload: Heartbeat = { v: 1, instance, report: await report(), running: running() };
-        const options = { timeoutMs: REQUEST_MS, signal: ends.signal };
-        const { known, period_ms, error } = await wire.request(subjects.heartbeat, { envoy }, payload, options);
-        period = period_ms;
-        if (error !== undefined) log.warn({ code: error.code, error }, "heartbeat refused");
-        else if (!known) unknown();
-      } catch (e) {
-        if (ends.signal.aborted) return;
-        log.debug({ code: asFlError(e).code }, "heartbeat not answered"); // the Director is away: the next one will find it
-      }
-      if (!ends.signal.aborted) cancel = clock.after(period, () => void beat());
-    };
-    void beat();
-    return () => {
-      ends.abort();
-      cancel();
-    };
-  };
-
   const machine = envoyMachine.provide({
     actors: {
       register: fromPromise<Registered, EnvoyInput>(({ signal }) => register(signal)),
       heartbeats: fromCallback<EventObject, { periodMs: number }>(({ sendBack, input }) =>
-        heartbeats(
-          () => Object.entries(states()).map(([experiment, state]) => ({ experiment, state })),
-          input.periodMs,
-          () => sendBack({ type: "director.unknown" } satisfies EnvoyEvent),
-        ),
+        startHeartbeats({
+          ...{ wire, envoy, instance, monitor, periodMs: input.periodMs },
+          running: () => Object.entries(states()).map(([experiment, state]) => ({ experiment, state })),
+          unknown: () => sendBack({ type: "director.unknown" } satisfies EnvoyEvent),
+        }),
       ),
       assignments: fromCallback<EventObject, EnvoyInput>(({ sendBack }) => {
         const ends = new AbortController();

@@ -119,7 +119,7 @@ export const lines = {
       registered_at: time.describe("when it first registered"),
       seen_at: time.nullable().describe("its last sign of life"),
       running: z.array(running).describe("experiments it has a collaborator for, and that one's state"),
-      report: deviceReport.nullable().describe("its machine: CPU, memory, GPUs"),
+      report: deviceReport.nullable().describe("its machine: CPU, memory, disk, GPUs"),
     })
     .describe("`status --envoys`: one registered envoy."),
   metric: z

@@ -11,11 +11,14 @@ import { asFlError, FlError } from "../errors.ts";
 import { parseStrict } from "../validate.ts";
 import { type DeviceReport, deviceReport } from "../wire/messages.ts";
 
+/** A report as a monitor gives it: the disk, and a GPU's CUDA version, may be left out. */
+export type GivenReport = z.input<typeof deviceReport>;
+
 /** What a user writes. */
 export type MonitorSpec = {
   readonly name: string;
   /** Called at each heartbeat, never twice at a time; what it takes long for, it had better keep. */
-  report(): DeviceReport | Promise<DeviceReport>;
+  report(): GivenReport | Promise<GivenReport>;
   dispose?(): void | Promise<void>;
 };
 

@@ -325,6 +325,8 @@ export const deviceReport = z.object({
   at: time,
   cpu: z.object({ count: z.int(), load: z.number(), model: z.string() }),
   memory: z.object({ total: count, free: count }),
+  /** the file system that workspaces are opened in; null if that is not known */
+  disk: z.object({ total: count, free: count }).nullable().default(null),
   gpus: z.array(
     z.object({
       index: count,
@@ -333,6 +335,7 @@ export const deviceReport = z.object({
       memory_used: count,
       utilisation: z.number(),
       driver: z.string(),
+      cuda: z.string().default(""),
     }),
   ),
 });

@@ -2,7 +2,7 @@
 import { chmod, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import test from "ava";
-import { NvidiaSmi, parseGpus } from "../../actors/device-monitor/nvidia-smi.ts";
+import { cudaIn, NvidiaSmi, parseGpus } from "../../actors/device-monitor/nvidia-smi.ts";
 import { temporaryDir } from "../support/server.ts";
 
 const MIB = 2 ** 20;
@@ -17,8 +17,17 @@ test("each line is a GPU: memory in bytes, utilisation as a fraction", (t) => {
       memory_used: 1024 * MIB,
       utilisation: 0.37,
       driver: "550.54.15",
+      cuda: "",
     },
-    { index: 1, name: "NVIDIA H200", memory_total: 143771 * MIB, memory_used: 0, utilisation: 0, driver: "550.54.15" },
+    {
+      index: 1,
+      name: "NVIDIA H200",
+      memory_total: 143771 * MIB,
+      memory_used: 0,
+      utilisation: 0,
+      driver: "550.54.15",
+      cuda: "",
+    },
   ]);
 });
 
@@ -56,12 +65,21 @@ test("lines that are no GPU are passed over (NS3)", (t) => {
   t.is(parseGpus(`Unable to determine the device handle\n${two}`).length, 2);
 });
 
-/** a stand-in that counts its runs in a file */
+const head = (version: string): string =>
+  `| NVIDIA-SMI 550.54.15    Driver Version: 550.54.15    CUDA Version: ${version}     |`;
+
+test("the CUDA version is read from the plain output's head, where it says one (NS4)", (t) => {
+  t.is(cudaIn(`Tue Nov 21 22:11:07\n+-----+\n${head("12.4")}\n`), "12.4");
+  t.is(cudaIn("CUDA Version                              : 13.0\n"), "13.0");
+  for (const said of ["", head("N/A"), two]) t.is(cudaIn(said), "", said);
+});
+
+/** a stand-in that counts its queries in a file, and says nothing of CUDA unless its body does */
 async function stub(t: Parameters<typeof temporaryDir>[0], body: string): Promise<{ command: string; runs: string }> {
   const dir = await temporaryDir(t);
   const command = join(dir, "nvidia-smi");
   const runs = join(dir, "runs");
-  await writeFile(command, `#!/bin/sh\necho run >> '${runs}'\n${body}\n`);
+  await writeFile(command, `#!/bin/sh\n[ $# = 0 ] || echo run >> '${runs}'\n${body}\n`);
   await chmod(command, 0o755);
   return { command, runs };
 }
@@ -86,6 +104,20 @@ test("where it answers it is run for each report, and once for those that ask to
   t.deepEqual(await Promise.all([smi.read(), smi.read()]), [parseGpus(two), parseGpus(two)]);
   t.is((await smi.read()).length, 2);
   t.is(await lines(runs), 2);
+});
+
+test("it tells the CUDA version of each GPU, and is asked for it once (NS4)", async (t) => {
+  const asked = '$(dirname "$0")/asked';
+  const said = `[ $# = 0 ] && { echo x >> "${asked}"; echo '${head("12.4")}'; exit; }; echo '${two.trim()}'`;
+  const { command, runs } = await stub(t, said);
+  const smi = new NvidiaSmi(command);
+  for (let i = 0; i < 2; i++) {
+    t.deepEqual(
+      (await smi.read()).map((g) => g.cuda),
+      ["12.4", "12.4"],
+    );
+  }
+  t.is(await lines(join(runs, "../asked")), 1);
 });
 
 test("where it is too slow the last figures stand, and it is tried again (NS2)", async (t) => {

@@ -18,6 +18,7 @@ const report: DeviceReport = {
   at: 1,
   cpu: { count: 1, load: 0, model: "m" },
   memory: { total: 2, free: 1 },
+  disk: { total: 4, free: 3 },
   gpus: [],
 };
 

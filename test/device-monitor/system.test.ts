@@ -22,11 +22,13 @@ test("load is the busy share since the last report (SY1)", async (t) => {
     gpus: () => Promise.resolve([]),
     now: () => 7,
     memory: () => ({ total: 10, free: 3 }),
+    disk: () => Promise.resolve({ total: 9, free: 2 }),
   });
   t.deepEqual(await monitor.report(), {
     at: 7,
     cpu: { count: 2, load: 0.25, model: "Some CPU" },
     memory: { total: 10, free: 3 },
+    disk: { total: 9, free: 2 },
     gpus: [],
   });
   t.is((await monitor.report()).cpu.load, 1);
@@ -41,8 +43,9 @@ test("a machine that does not show its processors has none", async (t) => {
 
 test("on this machine it reports what there is", async (t) => {
   const monitor = systemMonitor();
-  const { at, cpu: own, memory } = await monitor.report();
+  const { at, cpu: own, memory, disk } = await monitor.report();
   t.true(Math.abs(at - Date.now()) < 60_000);
   t.true(own.count >= 1);
   t.true(memory.total > memory.free && memory.free > 0);
+  t.true(disk !== null && disk.total >= disk.free && disk.free > 0);
 });

@@ -9,12 +9,20 @@ const good: DeviceReport = {
   at: 1,
   cpu: { count: 4, load: 0.5, model: "a" },
   memory: { total: 8, free: 4 },
-  gpus: [{ index: 0, name: "g", memory_total: 2, memory_used: 1, utilisation: 1, driver: "1" }],
+  disk: { total: 16, free: 8 },
+  gpus: [{ index: 0, name: "g", memory_total: 2, memory_used: 1, utilisation: 1, driver: "1", cuda: "12.4" }],
 };
 
 test("a report passes as it is, whether it was waited for or not (DM1)", async (t) => {
   t.deepEqual(await defineMonitor({ name: "a", report: () => good }).report(), good);
   t.deepEqual(await defineMonitor({ name: "a", report: () => Promise.resolve(good) }).report(), good);
+});
+
+test("a disk and a CUDA version may be left out", async (t) => {
+  const { disk: _, gpus, ...rest } = good;
+  const { cuda: __, ...gpu } = gpus[0]!;
+  const report = await defineMonitor({ name: "a", report: () => ({ ...rest, gpus: [gpu] }) }).report();
+  t.deepEqual(report, { ...good, disk: null, gpus: [{ ...gpu, cuda: "" }] });
 });
 
 for (const [what, report, says] of [
