@@ -18,7 +18,7 @@ import type { Ports } from "../src/ports.ts";
 import { parseStrict } from "../src/validate.ts";
 import { TOKEN } from "../src/wire/template.ts";
 import { Wire } from "../src/wire/wire.ts";
-import type { FromChild } from "./child/fork.ts";
+import type { FromChild, FromParent } from "./child/fork.ts";
 
 /** More than its own children are given, less than its parent gives it (actors/child/fork.ts). */
 const LEAVE_MS = 5_000;
@@ -42,7 +42,11 @@ export type RoleContext<C> = {
   ready(): void;
   /** tells the parent what it waits for before it can answer */
   waiting(reason: FlError): void;
+  readonly parent: Parent;
 };
+
+/** The process that started this one, if one did. */
+export type Parent = { tell(message: FromChild): void; hear(listener: (message: FromParent) => void): void };
 
 /** Runs a role until it ends; its result is told to the parent. */
 export function runRole<C extends RoleConfig>(
@@ -80,7 +84,9 @@ export function runRole<C extends RoleConfig>(
       const wire = new Wire(ports, config.fed);
       const ready = (): void => tell({ type: "ready" });
       const waiting = (reason: FlError): void => tell({ type: "waiting", error: reason.toJSON() });
-      const output = await run({ config, wire, ports, stop: stop.signal, ready, waiting });
+      const hear = (listener: (message: FromParent) => void): void => void process.on("message", listener);
+      const parent: Parent = { tell, hear };
+      const output = await run({ config, wire, ports, stop: stop.signal, ready, waiting, parent });
       const dropped = counters.all();
       log.info(Object.keys(dropped).length > 0 ? { dropped } : {}, "ended");
       // Asked to leave, it has no outcome to tell: whoever asked knows, and a supervisor that did not starts the next one.

@@ -68,6 +68,7 @@ async function one(c: Case, report: Report, memory: boolean): Promise<void> {
       plan_digest: planDigest(plan),
       rounds: c.rounds,
       collaborators: names,
+      reviews: [],
       submitted_at: 0,
       started_at: 0,
       ended_at: null,

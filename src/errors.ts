@@ -110,6 +110,16 @@ export const codes = {
     text: "the workspace archive is not acceptable",
     hint: "docs/workspace.md states its form and limits",
   },
+  FL_DEPENDENCIES_REFUSED: {
+    retryable: false,
+    text: "the experiment needs packages that this site does not install",
+    hint: "bundle them, or ask the site to run its envoy with --dependencies install",
+  },
+  FL_INSTALL_FAILED: {
+    retryable: false,
+    text: "the packages that the experiment needs could not be installed",
+    hint: "the installer's last lines are in the detail",
+  },
   FL_PART_UNKNOWN: {
     retryable: false,
     text: "no part has this name",
@@ -167,6 +177,16 @@ export const codes = {
     retryable: false,
     text: "this cannot be done in the present state",
     hint: "entente status shows the state",
+  },
+  FL_REJECTED: {
+    retryable: false,
+    text: "the experiment was rejected in review",
+    hint: "the reason is the reviewer's own; entente status shows who gave it",
+  },
+  FL_REVIEW_LIMIT: {
+    retryable: false,
+    text: "nobody decided about the experiment in time, which counts as rejected",
+    hint: "ask whoever reviews there, then submit it again; entente review shows what waits for a decision",
   },
   FL_CANCELLED: { retryable: false, text: "the experiment was cancelled", hint: "" },
   // command line

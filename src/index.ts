@@ -34,6 +34,14 @@ export {
 } from "./parts/assigner.ts";
 export { defineMonitor, type Monitor, type MonitorSpec } from "./parts/monitor.ts";
 export {
+  type Decision as ReviewDecision,
+  defineReviewer,
+  type Reviewer,
+  type ReviewerPart,
+  type ReviewerSpec,
+  type ReviewRequest,
+} from "./parts/reviewer.ts";
+export {
   defineSink,
   type OpenSink,
   type Sink,

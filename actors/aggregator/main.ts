@@ -22,7 +22,8 @@ runRole(config, "aggregator", async ({ config: { name }, wire, ports, stop, read
   const record = row.value;
   const plan = parsePlan(record.submission.plan);
   // Only a module that came with the workspace needs the archive here; models and tasks run at the collaborators.
-  const opened = modulesOf(plan).length > 0 ? await openSubmitted(wire, record.submission) : undefined;
+  const opening = { dependencies: "ignore", signal: stop } as const;
+  const opened = modulesOf(plan).length > 0 ? await openSubmitted(wire, record.submission, opening) : undefined;
   const [aggregation, assigner, stragglers] = await Promise.all([
     resolveAggregation(plan.aggregation.use, plan.aggregation.options, {
       ...{ wire, exp: name },

@@ -14,6 +14,7 @@ import { type ChildProcess, fork } from "node:child_process";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import type { WireError } from "../../src/errors.ts";
+import type { Decision, ReviewRequest } from "../../src/parts/reviewer.ts";
 import type { Log } from "../../src/ports.ts";
 import type { ChildInput, ChildRun } from "./machine.ts";
 
@@ -44,7 +45,14 @@ export type FromChild =
   /** it cannot answer yet, and goes on trying */
   | { type: "waiting"; error: WireError }
   | { type: "output"; output: unknown }
-  | { type: "failed"; error: WireError };
+  | { type: "failed"; error: WireError }
+  /** a decision is waited for; its parent's terminal may be where the person sits who gives it */
+  | { type: "asking"; review: ReviewRequest }
+  /** it is not waited for any more */
+  | { type: "settled"; experiment: string };
+
+/** What a parent tells its child. */
+export type FromParent = { type: "decision"; experiment: string; decision: Decision };
 
 export type ForkOptions = {
   readonly signal: AbortSignal;
@@ -53,6 +61,8 @@ export type ForkOptions = {
   readonly onLine?: ((line: string) => void) | undefined;
   readonly onReady?: ((pid: number) => void) | undefined;
   readonly onWaiting?: ((pid: number, error: WireError) => void) | undefined;
+  readonly onAsking?: ((review: ReviewRequest, decide: (decision: Decision) => void) => void) | undefined;
+  readonly onSettled?: ((experiment: string) => void) | undefined;
   /** it has no children of its own (F3, F5) */
   readonly leaf?: boolean | undefined;
 };
@@ -66,7 +76,7 @@ const onStderr = (line: string): boolean => process.stderr.write(`${line}\n`);
 
 /** Never rejects: however a child ends is a ChildRun. */
 export function forkRole({ role, config }: ChildInput, options: ForkOptions): Promise<ChildRun> {
-  const { signal, log, leaf = false, onReady, onWaiting, onLine = onStderr } = options;
+  const { signal, log, leaf = false, onReady, onWaiting, onAsking, onSettled, onLine = onStderr } = options;
   const entry = fileURLToPath(new URL(`../${role}/main.js`, import.meta.url));
   const started = performance.now();
   return new Promise((resolve) => {
@@ -97,9 +107,16 @@ export function forkRole({ role, config }: ChildInput, options: ForkOptions): Pr
     };
     if (signal.aborted) leave();
     else signal.addEventListener("abort", leave, { once: true });
+    const tell = (message: FromParent): void => {
+      if (child.connected) child.send(message, () => {}); // one that is gone decides nothing any more
+    };
     child.on("message", (message: FromChild) => {
       if (message.type === "ready") onReady?.(child.pid ?? 0);
       else if (message.type === "waiting") onWaiting?.(child.pid ?? 0, message.error);
+      else if (message.type === "asking") {
+        const { experiment } = message.review;
+        onAsking?.(message.review, (decision) => tell({ type: "decision", experiment, decision }));
+      } else if (message.type === "settled") onSettled?.(message.experiment);
       else told = message;
     });
     child.on("error", (e) => crashed(e.message));

@@ -4,13 +4,13 @@ import { loadShard } from "../../src/data/shard.ts";
 import { tfjsEngine } from "../../src/engine/tfjs.ts";
 import { asFlError, FlError, fromWire } from "../../src/errors.ts";
 import { host } from "../../src/host.ts";
-import { parsePlan } from "../../src/plan/plan.ts";
+import { parsePlan, planDigest } from "../../src/plan/plan.ts";
 import { buckets } from "../../src/wire/table.ts";
 import { checkExperiment } from "../../src/workspace/define.ts";
 import { importWorkspace } from "../../src/workspace/open.ts";
 import { roleConfig, runRole } from "../entrypoint.ts";
 import { resolveShard, shardConfig } from "../envoy/shard.ts";
-import { openSubmitted } from "../submitted.ts";
+import { dependencyPolicy, openSubmitted } from "../submitted.ts";
 import { collaboratorMachine } from "./machine.ts";
 import { CollaboratorServices } from "./services.ts";
 
@@ -19,13 +19,20 @@ const config = z.strictObject({
   experiment: z.string(),
   shard: shardConfig,
   backend: z.string().optional(),
+  dependencies: dependencyPolicy,
+  /** what its envoy has approved */
+  planDigest: z.string().optional(),
+  archiveDigest: z.string().optional(),
 });
 
-runRole(config, "collaborator", async ({ config: { name, experiment, shard, backend }, wire, ports, stop, ready }) => {
+runRole(config, "collaborator", async ({ config: told, wire, ports, stop, ready }) => {
+  const { name, experiment, shard, backend, dependencies } = told;
   const row = await (await wire.table(buckets.experiments)).get({ exp: experiment });
   if (row === undefined) throw new FlError("FL_NOT_FOUND", { reason: `no experiment ${experiment} is recorded` });
   const plan = parsePlan(row.value.submission.plan);
-  const opened = await openSubmitted(wire, row.value.submission);
+  agree("plan", told.planDigest, planDigest(plan));
+  agree("archive", told.archiveDigest, row.value.submission.archive.digest);
+  const opened = await openSubmitted(wire, row.value.submission, { dependencies, signal: stop });
   try {
     const services = await CollaboratorServices.create({
       wire,
@@ -67,3 +74,10 @@ runRole(config, "collaborator", async ({ config: { name, experiment, shard, back
     await opened.close();
   }
 });
+
+/** What is recorded is what was approved. @throws FL_DIGEST_MISMATCH */
+function agree(what: string, approved: string | undefined, recorded: string): void {
+  if (approved === undefined || approved === recorded) return;
+  const reason = `the ${what} that is recorded is not the one that was approved here`;
+  throw new FlError("FL_DIGEST_MISMATCH", { reason, expected: approved, got: recorded });
+}

@@ -156,9 +156,9 @@ export class Envoys {
     });
   }
 
-  /** Gives an experiment to an envoy (N2). */
-  assign(envoy: string, { name, archive, plan }: Submission): Promise<void> {
-    return this.#assigned(envoy, (list) => [...list.filter((e) => e.name !== name), { name, archive, plan }]);
+  /** Gives an experiment to an envoy: for review, or to run it (N2). */
+  assign(envoy: string, { name, archive, plan }: Submission, phase: "review" | "run" = "run"): Promise<void> {
+    return this.#assigned(envoy, (list) => [...list.filter((e) => e.name !== name), { name, archive, plan, phase }]);
   }
 
   /** Takes it back (N2). */

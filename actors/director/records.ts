@@ -7,7 +7,7 @@
  */
 import { FlError } from "../../src/errors.ts";
 import { decode } from "../../src/wire/codec.ts";
-import { type ExperimentRecord, event } from "../../src/wire/messages.ts";
+import { type ExperimentRecord, event, type Review } from "../../src/wire/messages.ts";
 import { buckets, subjects } from "../../src/wire/table.ts";
 import type { Row, Rows, Wire } from "../../src/wire/wire.ts";
 import { type Announcement, Ledger } from "../ledger.ts";
@@ -62,6 +62,29 @@ export class Records {
     const detail = { collaborators: record.collaborators };
     await this.#announceOnce(exp, { type: "experiment.started", round: null, detail });
     return record;
+  }
+
+  /**
+   * Adds a reviewer's verdict; one that is there already is not added again, and an experiment that has ended gets none (R2).
+   * @throws FL_NOT_FOUND, FL_STATE if it is about something else
+   */
+  async review(exp: string, review: Review): Promise<ExperimentRecord> {
+    for (;;) {
+      const { value: record, revision } = await this.#present(exp);
+      if (hasEnded(record)) return record;
+      if (review.plan_digest !== record.plan_digest || review.archive_digest !== record.submission.archive.digest) {
+        throw new FlError("FL_STATE", { reason: `${review.role} ${review.name} has reviewed another plan or archive` });
+      }
+      const told = JSON.stringify(review);
+      if (record.reviews.some((r) => JSON.stringify(r) === told)) return record;
+      const next = { ...record, reviews: [...record.reviews, review] };
+      try {
+        await this.#rows.update({ exp }, next, revision);
+        return next;
+      } catch (e) {
+        if (!(e instanceof FlError) || e.code !== "FL_FENCED") throw e; // several envoys answer at once
+      }
+    }
   }
 
   async end(exp: string, ending: Ending): Promise<void> {

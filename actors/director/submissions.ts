@@ -73,6 +73,7 @@ async function made(wire: Wire, records: Records, { owner, submission, seq, at }
     plan_digest: "0".repeat(64),
     rounds: 0,
     collaborators: [],
+    reviews: [],
     submitted_at: at,
     started_at: null,
     ended_at: null,

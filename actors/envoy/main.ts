@@ -13,19 +13,23 @@ import { childMachine } from "../child/machine.ts";
 import { Nursery } from "../child/nursery.ts";
 import { resolveMonitor } from "../device-monitor/resolve.ts";
 import { runRole } from "../entrypoint.ts";
+import { consult } from "../reviewer/consult.ts";
+import { digestOf } from "../reviewer/request.ts";
 import { envoyConfig } from "./config.ts";
 import { startHeartbeats } from "./heartbeats.ts";
-import { type EnvoyEvent, type EnvoyInput, envoyMachine, type RunningState } from "./machine.ts";
+import { type Assigned, type EnvoyEvent, type EnvoyInput, envoyMachine, type Held, type Verdict } from "./machine.ts";
 import { reportFailure } from "./report.ts";
+import { type Assignment, reviewAssigned } from "./review.ts";
 import { resolveShard } from "./shard.ts";
 
 const REQUEST_MS = 5_000;
 
-runRole(envoyConfig, "envoy", async ({ config, wire, ports, stop, ready, waiting }) => {
-  const { name: envoy, shard, monitor: use, backend } = config;
+runRole(envoyConfig, "envoy", async ({ config, wire, ports, stop, ready, waiting, parent }) => {
+  const { name: envoy, shard, monitor: use, review, backend, dependencies } = config;
   const { log } = ports;
   const { description, sampleShape, targetShape } = await resolveShard(shard);
   const monitor = await resolveMonitor(use, { wire, envoy });
+  const consultation = await consult(review, { wire, role: "envoy", name: envoy, parent });
   const instance = randomUUID();
   wire.serve(
     subjects.probe,
@@ -33,7 +37,7 @@ runRole(envoyConfig, "envoy", async ({ config, wire, ports, stop, ready, waiting
     () => ({ ok: true }),
     (error) => ({ ok: false, error: error.toJSON() }),
   ); // P1
-  const nursery = new Nursery(config, backend === undefined ? { shard } : { shard, backend }, log);
+  const nursery = new Nursery(config, { shard, dependencies, ...(backend === undefined ? {} : { backend }) }, log);
 
   let yielding = false;
   const register = async (signal: AbortSignal): Promise<Registered> => {
@@ -52,13 +56,15 @@ runRole(envoyConfig, "envoy", async ({ config, wire, ports, stop, ready, waiting
     return answer;
   };
 
+  /** the newest */
+  let assignments: ReadonlyMap<string, Assignment> = new Map();
   const machine = envoyMachine.provide({
     actors: {
       register: fromPromise<Registered, EnvoyInput>(({ signal }) => register(signal)),
       heartbeats: fromCallback<EventObject, { periodMs: number }>(({ sendBack, input }) =>
         startHeartbeats({
           ...{ wire, envoy, instance, monitor, periodMs: input.periodMs },
-          running: () => Object.entries(states()).map(([experiment, state]) => ({ experiment, state })),
+          running: () => Object.values(held()).map(({ experiment, state }) => ({ experiment, state })),
           unknown: () => sendBack({ type: "director.unknown" } satisfies EnvoyEvent),
         }),
       ),
@@ -69,8 +75,8 @@ runRole(envoyConfig, "envoy", async ({ config, wire, ports, stop, ready, waiting
           await table.watch(
             { envoy },
             ({ value }) => {
-              const experiments = (value?.experiments ?? []).map((e) => e.name);
-              sendBack({ type: "assignments.changed", experiments } satisfies EnvoyEvent);
+              assignments = new Map(value?.experiments.map((e) => [e.name, e]));
+              sendBack({ type: "assignments.changed", assigned: [...assignments.values()].map(assignedOf) });
             },
             ends.signal,
           );
@@ -78,6 +84,9 @@ runRole(envoyConfig, "envoy", async ({ config, wire, ports, stop, ready, waiting
         watch().catch((e) => sendBack({ type: "watch.failed", error: asFlError(e).toJSON() } satisfies EnvoyEvent));
         return () => ends.abort();
       }),
+      review: fromPromise<Verdict, Assigned>(({ input, signal }) =>
+        reviewAssigned({ wire, envoy, consultation }, input, assignments.get(input.experiment)!, signal),
+      ),
       collaborator: childMachine.provide({ actors: { run: nursery.run } }),
       reportFailure: fromPromise(({ input: { experiment, error }, signal }) =>
         reportFailure({ wire, envoy, experiment, error: fromWire(error) }, signal),
@@ -85,10 +94,15 @@ runRole(envoyConfig, "envoy", async ({ config, wire, ports, stop, ready, waiting
     },
   });
   const hosted = await host(machine, { id: "envoy", input: { name: envoy }, ports, stop, leave: { type: "leave" } });
-  const states = (): Readonly<Record<string, RunningState>> => hosted.actor.getSnapshot().context.running;
+  const held = (): Readonly<Record<string, Held>> => hosted.actor.getSnapshot().context.held;
   const output = await hosted.done;
   await nursery.settled();
   await monitor.dispose?.();
+  await consultation.dispose();
   if (output.state === "failed") throw fromWire(output.error);
   return output;
 });
+
+function assignedOf({ name, phase, plan, archive }: Assignment): Assigned {
+  return { experiment: name, phase, planDigest: digestOf(plan), archiveDigest: archive.digest };
+}

@@ -13,17 +13,19 @@ import { checkTask } from "../engine/arguments.ts";
 import { parsePlacement } from "../parts/placement.ts";
 import type { Plan } from "../plan/plan.ts";
 import { scratchFolder } from "../scratch.ts";
+import type { WorkspaceBundle } from "../workspace/bundle.ts";
 import { checkExperiment } from "../workspace/define.ts";
-import { importPart, importWorkspace, openArchive } from "../workspace/open.ts";
+import { importPart, importWorkspace, linkPackages, openArchive } from "../workspace/open.ts";
 
 /** @throws FL_WORKSPACE_INVALID, FL_TASK_UNKNOWN, FL_PLAN_INVALID, FL_PART_FAILED */
 export async function checkAgainst(
   { tasks, assigner, stragglers, aggregation: { use, options } }: Plan,
-  { archive, digest }: { readonly archive: Uint8Array; readonly digest: string },
+  { archive, digest, installed }: Pick<WorkspaceBundle, "archive" | "digest" | "installed">,
 ): Promise<void> {
   const folder = await scratchFolder("check");
   try {
     const { dir } = await openArchive(archive, digest, join(folder.dir, "workspace"));
+    await linkPackages(dir, installed);
     const own = Object.keys(checkExperiment(await importWorkspace(dir)).tasks); // K1
     for (const { task, arguments: given } of tasks) checkTask(task, given, own);
     await Promise.all([resolveAssigner(assigner, dir), resolveStragglers(stragglers, dir)]);

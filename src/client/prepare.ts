@@ -52,8 +52,9 @@ export async function prepareExperiment(source: ExperimentSource): Promise<Prepa
   if (name === undefined) throw new FlError("FL_USAGE", { reason: "the experiment needs a name" });
   checkBuiltin(plan.aggregation); // Q3
   const parts = Object.fromEntries(modulesOf(plan).map((path) => [path, resolve(folder, path)])); // Q2
-  const { archive, digest } = await bundleWorkspace(workspace, { parts });
-  await checkAgainst(plan, { archive, digest });
+  const bundle = await bundleWorkspace(workspace, { parts });
+  await checkAgainst(plan, bundle);
+  const { archive, digest } = bundle;
   const { workspace: _, ...sent } = plan; // a path of this machine means nothing elsewhere
   return { name, plan: sent, archive, digest };
 }

@@ -19,7 +19,12 @@ import { type Code, FlError } from "../errors.ts";
 /** What the runtime provides to every module it loads. */
 export const PROVIDED = /^(entente|@tensorflow\/[^/]+)(\/|$)/;
 
-export type BundleOptions = { runtime: "bare" | "bound"; code: Code };
+export type BundleOptions = {
+  runtime: "bare" | "bound";
+  code: Code;
+  /** packages that stay outside too: whoever runs the text installs them */
+  external?: readonly string[];
+};
 
 /** There is one esbuild in a process, and stopping it fails what others have it build. */
 let building = 0;
@@ -35,7 +40,7 @@ export async function bundleModule(file: string, options: BundleOptions): Promis
   }
 }
 
-async function bundled(file: string, { runtime, code }: BundleOptions): Promise<string> {
+async function bundled(file: string, { runtime, code, external = [] }: BundleOptions): Promise<string> {
   const entry = resolve(file);
   if (!(await stat(entry).catch(() => undefined))?.isFile())
     throw new FlError(code, { file, reason: `there is no file ${file}` });
@@ -50,6 +55,7 @@ async function bundled(file: string, { runtime, code }: BundleOptions): Promise<
     logLevel: "silent",
     metafile: true,
     write: false,
+    external: external.flatMap((name) => [name, `${name}/*`]),
     plugins: [runtime === "bound" ? bound : bare],
     ...(runtime === "bound" ? { define: here, sourcemap: "inline" } : {}),
   } as const satisfies BuildOptions;

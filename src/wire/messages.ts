@@ -85,6 +85,22 @@ export const outcome = z.object({
 });
 export type Outcome = z.infer<typeof outcome>;
 
+/** What a reviewer has decided about an experiment: the Director's, or that of an envoy that takes part. */
+export const review = z.object({
+  role: z.enum(["director", "envoy"]),
+  name,
+  /** a person, as the network or the terminal knows them, or the reviewer's own name */
+  by: z.string(),
+  at: time,
+  plan_digest: digest,
+  archive_digest: digest,
+  approved: z.boolean(),
+  reason: z.string().nullable(),
+  /** what keeps it from running, if it was not approved */
+  error: wireError.optional(),
+});
+export type Review = z.infer<typeof review>;
+
 export const experimentRecord = z.object({
   v: z.literal(1),
   name,
@@ -97,6 +113,8 @@ export const experimentRecord = z.object({
   rounds: count,
   /** who takes part; empty until it starts */
   collaborators: z.array(name),
+  /** in the order in which they were recorded */
+  reviews: z.array(review).default([]),
   submitted_at: time,
   started_at: time.nullable(),
   ended_at: time.nullable(),
@@ -341,7 +359,10 @@ export const deviceReport = z.object({
 });
 export type DeviceReport = z.infer<typeof deviceReport>;
 
-export const running = z.object({ experiment: name, state: z.enum(["starting", "running", "restarting", "failed"]) });
+export const running = z.object({
+  experiment: name,
+  state: z.enum(["reviewing", "starting", "running", "restarting", "failed"]),
+});
 
 export const heartbeat = z.object({
   v: z.literal(1),
@@ -369,13 +390,67 @@ export type EnvoyRecord = z.infer<typeof envoyRecord>;
 /** What an envoy is to run now. An experiment that is not in the list any more has ended: stop its collaborator. */
 export const assignmentRecord = z.object({
   v: z.literal(1),
-  experiments: z.array(z.object({ name, archive: stored, plan: z.record(z.string(), z.unknown()) })),
+  experiments: z.array(
+    z.object({
+      name,
+      archive: stored,
+      plan: z.record(z.string(), z.unknown()),
+      /** `review`: decide about it and tell the Director; `run`: all have approved */
+      phase: z.enum(["review", "run"]).default("run"),
+    }),
+  ),
 });
 export type AssignmentRecord = z.infer<typeof assignmentRecord>;
 
 /** An envoy cannot run an experiment's collaborator. */
 export const envoyFailed = z.object({ error: wireError });
 export type EnvoyFailed = z.infer<typeof envoyFailed>;
+
+// --- reviews by people ------------------------------------------------------------------------------------------------
+
+/** An experiment that waits for a person's decision. */
+export const pendingReview = z.object({
+  experiment: name,
+  owner: name,
+  since: time,
+  deadline_at: time.nullable(),
+  plan_digest: digest,
+  archive_digest: digest,
+  files: count,
+  bytes: count,
+  dependencies: z.record(z.string(), z.string()),
+  collaborators: z.array(name),
+});
+export type PendingReview = z.infer<typeof pendingReview>;
+export const reviewsReply = z.object({ reviews: z.array(pendingReview), error: wireError.optional() });
+export type ReviewsReply = z.infer<typeof reviewsReply>;
+export const reviewQuery = z.strictObject({
+  experiment: name,
+  /** for a piece of this file's source instead */
+  path: z.string().max(255).optional(),
+  offset: count.default(0),
+});
+export type ReviewQuery = z.infer<typeof reviewQuery>;
+export const archivedFile = z.object({ path: z.string(), bytes: count, digest, text: z.boolean() });
+export type ArchiveEntry = z.infer<typeof archivedFile>;
+export const reviewReply = z.object({
+  review: pendingReview.optional(),
+  plan: z.record(z.string(), z.unknown()).optional(),
+  listing: z.array(archivedFile).optional(),
+  text: z.string().optional(),
+  next: count.nullable().optional(),
+  error: wireError.optional(),
+});
+export type ReviewReply = z.infer<typeof reviewReply>;
+export const decision = z.strictObject({
+  experiment: name,
+  approved: z.boolean(),
+  reason: z.string().max(4_096).optional(),
+  /** what was looked at: a decision about anything else is refused */
+  plan_digest: digest.optional(),
+  archive_digest: digest.optional(),
+});
+export type GivenDecision = z.infer<typeof decision>;
 
 /** A persisted actor: which machine, which process owns it, and XState's snapshot. */
 export const snapshot = z.object({ v: z.literal(1), machine: z.string(), owner: z.string(), snapshot: z.unknown() });

@@ -10,7 +10,7 @@
 import type { z } from "zod";
 import * as m from "./messages.ts";
 
-type Role = "owner" | "director" | "envoy" | "aggregator" | "collaborator" | "aggregation" | "monitor";
+type Role = "owner" | "manager" | "director" | "envoy" | "aggregator" | "collaborator" | "aggregation" | "monitor";
 
 export type Subject<S extends string, T, R> = {
   readonly pattern: S;
@@ -68,6 +68,7 @@ const caller = ["owner", "caller"] as const;
 const envoy = ["envoy", "envoy"] as const;
 const aggregator = ["aggregator", "exp"] as const;
 const collaborator = ["collaborator", "collaborator"] as const;
+const manager = ["manager", "manager"] as const;
 
 export const subjects = {
   submit: stream("fl.v1.{fed}.experiment.submit.{owner}", m.submission, {
@@ -130,6 +131,47 @@ export const subjects = {
     from: envoy,
     to: "aggregator",
     doc: "An envoy cannot run an experiment's collaborator. Repeated every few seconds for as long as it is so.",
+  }),
+  reviewed: request("fl.v1.{fed}.envoy.{envoy}.exp.{exp}.reviewed", m.review, m.acknowledged, {
+    from: envoy,
+    to: "director",
+    doc: "An envoy's review of an experiment. Answered when it is recorded.",
+  }),
+  directorReviews: request("fl.v1.{fed}.director.{director}.review.list.{manager}", m.nothing, m.reviewsReply, {
+    from: manager,
+    to: "director",
+    open: true,
+    doc: "The experiments that wait for the Director's manager to decide.",
+  }),
+  directorReview: request("fl.v1.{fed}.director.{director}.review.show.{manager}", m.reviewQuery, m.reviewReply, {
+    from: manager,
+    to: "director",
+    open: true,
+    doc: "One of them: its plan and its code listing, or a piece of a file's source.",
+  }),
+  directorDecide: request("fl.v1.{fed}.director.{director}.review.decide.{manager}", m.decision, m.acknowledged, {
+    from: manager,
+    to: "director",
+    open: true,
+    doc: "The Director's manager approves or rejects an experiment.",
+  }),
+  envoyReviews: request("fl.v1.{fed}.envoy.{envoy}.review.list.{manager}", m.nothing, m.reviewsReply, {
+    from: manager,
+    to: "envoy",
+    open: true,
+    doc: "The experiments that wait for this envoy's manager to decide.",
+  }),
+  envoyReview: request("fl.v1.{fed}.envoy.{envoy}.review.show.{manager}", m.reviewQuery, m.reviewReply, {
+    from: manager,
+    to: "envoy",
+    open: true,
+    doc: "One of them: its plan and its code listing, or a piece of a file's source.",
+  }),
+  envoyDecide: request("fl.v1.{fed}.envoy.{envoy}.review.decide.{manager}", m.decision, m.acknowledged, {
+    from: manager,
+    to: "envoy",
+    open: true,
+    doc: "The envoy's manager approves or rejects an experiment.",
   }),
   metric: stream("fl.v1.{fed}.exp.{exp}.metric.{origin}", m.metric, {
     from: ["collaborator", "origin"],

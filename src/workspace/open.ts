@@ -66,6 +66,15 @@ async function linkRuntime(dir: string): Promise<void> {
   }
 }
 
+/** Lets the code in an opened archive find these packages where they are installed here. */
+export async function linkPackages(dir: string, folders: Readonly<Record<string, string>>): Promise<void> {
+  for (const [name, folder] of Object.entries(folders)) {
+    const link = join(dir, "node_modules", name);
+    await mkdir(dirname(link), { recursive: true });
+    await symlink(folder, link, "junction");
+  }
+}
+
 /** The workspace's default export, unchecked. @throws FL_WORKSPACE_INVALID */
 export async function importWorkspace(dir: string): Promise<unknown> {
   const { entry } = await manifestIn(dir);

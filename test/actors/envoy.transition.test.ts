@@ -1,14 +1,25 @@
-/** The Envoy's machine: V1–V4 of actors/envoy/machine.ts. */
+/** The Envoy's machine: V1–V5 of actors/envoy/machine.ts. */
 import test from "ava";
-import { envoyMachine } from "../../actors/envoy/machine.ts";
+import { type Assigned, envoyMachine } from "../../actors/envoy/machine.ts";
 import { FlError } from "../../src/errors.ts";
-import { after, done, failed, run } from "../support/transitions.ts";
+import { after, children, done, failed, invoked, run } from "../support/transitions.ts";
 
 const input = { name: "north" };
 const registered = done("register", { accepted: true, period_ms: 500 });
 const refusal = { accepted: false, period_ms: 20_000, error: new FlError("FL_EXISTS").toJSON() };
 const taken = done("register", refusal);
-const assigned = (...experiments: string[]) => ({ type: "assignments.changed" as const, experiments });
+const assignment = (experiment: string, phase: Assigned["phase"] = "run", digest = "1"): Assigned => ({
+  ...{ experiment, phase, planDigest: `plan ${digest}`, archiveDigest: `archive ${digest}` },
+});
+const given = (...assigned: Assigned[]) => ({ type: "assignments.changed" as const, assigned });
+const assigned = (...experiments: string[]) => given(...experiments.map((e) => assignment(e)));
+const approved = (experiment: string) => done(`review.${experiment}`, { approved: true });
+const rejection = new FlError("FL_REJECTED", { reason: "no" }).toJSON();
+const rejected = (experiment: string) => done(`review.${experiment}`, { approved: false, error: rejection });
+/** assigned to run, and approved here */
+const started = (...experiments: string[]) => [assigned(...experiments), ...experiments.map(approved)];
+const states = (snapshot: { context: { held: Record<string, { state: string }> } }) =>
+  Object.fromEntries(Object.entries(snapshot.context.held).map(([name, { state }]) => [name, state]));
 const link = (...events: { type: string }[]) =>
   (run(envoyMachine, input, ...events).snapshot.value as { active: { link: string } }).active.link;
 
@@ -51,12 +62,12 @@ test("a name that is taken is tried for again and again, soon at first, then at 
 test("it runs nothing before it was accepted, and nothing any more once another has its name (V4)", (t) => {
   const early = run(envoyMachine, input).snapshot;
   t.falsy(early.children.assignments);
-  const { snapshot } = run(envoyMachine, input, registered, assigned("x"), { type: "director.unknown" }, taken);
-  t.deepEqual(snapshot.context.running, {});
+  const { snapshot } = run(envoyMachine, input, registered, ...started("x"), { type: "director.unknown" }, taken);
+  t.deepEqual(states(snapshot), {});
   t.falsy(snapshot.children["collaborator.x"]);
   t.falsy(snapshot.children.assignments, "the assignments are the other's");
   const again = after("patience", "envoy.active.link.yielding");
-  const back = [registered, { type: "director.unknown" }, taken, again, registered, assigned("x")];
+  const back = [registered, { type: "director.unknown" }, taken, again, registered, ...started("x")];
   t.truthy(run(envoyMachine, input, ...back).snapshot.children["collaborator.x"]);
 });
 
@@ -66,33 +77,97 @@ test("a Director that does not know it is told again", (t) => {
 
 test("what is assigned runs, what is not any more is stopped, also while no Director answers", (t) => {
   const alone = [registered, { type: "director.unknown" }, failed("register", new FlError("FL_NO_RESPONDER"))];
-  const both = run(envoyMachine, input, ...alone, assigned("x", "y")).snapshot;
-  t.deepEqual(Object.keys(both.context.running), ["x", "y"]);
+  const both = run(envoyMachine, input, ...alone, ...started("x", "y")).snapshot;
+  t.deepEqual(states(both), { x: "running", y: "running" });
   t.truthy(both.children["collaborator.x"]);
-  const one = run(envoyMachine, input, ...alone, assigned("x", "y"), assigned("y")).snapshot;
+  const one = run(envoyMachine, input, ...alone, ...started("x", "y"), assigned("y")).snapshot;
   t.falsy(one.children["collaborator.x"]);
   t.truthy(one.children["collaborator.y"]);
-  t.deepEqual(Object.keys(run(envoyMachine, input, ...alone, assigned("x"), assigned()).snapshot.context.running), []);
+  t.deepEqual(states(run(envoyMachine, input, ...alone, ...started("x"), assigned()).snapshot), {});
 });
 
 test("the same assignments twice start nothing twice", (t) => {
-  const { actions } = run(envoyMachine, input, registered, assigned("x"), assigned("x"));
-  t.is(actions.filter((a) => a.type === "xstate.spawnChild").length, 0);
+  for (const before of [[assigned("x")], started("x"), [assigned("x"), rejected("x")]]) {
+    const { actions } = run(envoyMachine, input, registered, ...before, assigned("x"));
+    t.is(actions.filter((a) => a.type === "xstate.spawnChild").length, 0);
+  }
 });
 
 test("a collaborator that cannot run is reported and not started again for the same assignment", (t) => {
   const error = new FlError("FL_PROCESS_CRASHED").toJSON();
   const gone = done("collaborator.x", { state: "failed", error });
-  const { snapshot } = run(envoyMachine, input, registered, assigned("x"), gone, assigned("x"));
-  t.deepEqual(snapshot.context.running, { x: "failed" });
+  const { snapshot } = run(envoyMachine, input, registered, ...started("x"), gone, assigned("x"));
+  t.deepEqual(states(snapshot), { x: "failed" });
   t.falsy(snapshot.children["collaborator.x"]);
   t.truthy(snapshot.children["reportFailure.x"]);
 });
 
 test("a collaborator that ended well is forgotten with its assignment", (t) => {
   const gone = done("collaborator.x", { state: "ended", output: {} });
-  const { snapshot } = run(envoyMachine, input, registered, assigned("x"), gone, assigned());
-  t.deepEqual(snapshot.context.running, {});
+  const { snapshot } = run(envoyMachine, input, registered, ...started("x"), gone, assigned());
+  t.deepEqual(states(snapshot), {});
+});
+
+test("what is assigned for review is reviewed and does not run; once it is to run, what was approved runs at once (V5)", (t) => {
+  const review = given(assignment("x", "review"));
+  const asked = run(envoyMachine, input, registered, review);
+  t.deepEqual(states(asked.snapshot), { x: "reviewing" });
+  t.deepEqual(invoked(asked.actions), { "review.x": assignment("x", "review") });
+  const told = run(envoyMachine, input, registered, review, approved("x")).snapshot;
+  t.deepEqual(states(told), { x: "reviewing" });
+  t.deepEqual(children(told), ["assignments", "heartbeats"]);
+  const { actions, snapshot } = run(envoyMachine, input, registered, review, approved("x"), assigned("x"));
+  t.deepEqual(states(snapshot), { x: "running" });
+  const config = { name: "north", experiment: "x", planDigest: "plan 1", archiveDigest: "archive 1" };
+  t.deepEqual(invoked(actions), { "collaborator.x": { role: "collaborator", config } });
+});
+
+test("what is to run, and was not reviewed here, is reviewed first (V5)", (t) => {
+  const { snapshot } = run(envoyMachine, input, registered, assigned("x"));
+  t.deepEqual(states(snapshot), { x: "reviewing" });
+  t.falsy(snapshot.children["collaborator.x"]);
+  const early = run(envoyMachine, input, registered, given(assignment("x", "review")), assigned("x")).snapshot;
+  t.deepEqual(states(early), { x: "reviewing" });
+  t.truthy(early.children["review.x"], "the review that is under way goes on");
+  t.deepEqual(states(run(envoyMachine, input, registered, ...started("x")).snapshot), { x: "running" });
+});
+
+test("what was rejected here does not run: its Aggregator is told, if there is one (V5)", (t) => {
+  const review = given(assignment("x", "review"));
+  const waiting = run(envoyMachine, input, registered, review, rejected("x")).snapshot;
+  t.deepEqual([states(waiting), children(waiting)], [{ x: "reviewing" }, ["assignments", "heartbeats"]]);
+  for (const events of [
+    [review, rejected("x"), assigned("x")],
+    [assigned("x"), rejected("x")],
+  ]) {
+    const { snapshot, actions } = run(envoyMachine, input, registered, ...events);
+    t.deepEqual(states(snapshot), { x: "failed" });
+    t.deepEqual(invoked(actions), { "reportFailure.x": { experiment: "x", error: rejection } });
+  }
+  const broken = failed("review.x", new FlError("FL_INTERNAL"));
+  t.deepEqual(states(run(envoyMachine, input, registered, assigned("x"), broken).snapshot), { x: "failed" });
+});
+
+test("another plan or archive under the same name is another experiment: what ran is stopped, and it is reviewed (V1, V5)", (t) => {
+  const other = given(assignment("x", "run", "2"));
+  const { snapshot, actions } = run(envoyMachine, input, registered, ...started("x"), other);
+  t.deepEqual(states(snapshot), { x: "reviewing" });
+  t.falsy(snapshot.children["collaborator.x"]);
+  t.deepEqual(invoked(actions), { "review.x": assignment("x", "run", "2") });
+  const again = given(assignment("x", "review"));
+  const back = run(envoyMachine, input, registered, ...started("x"), again);
+  t.deepEqual(states(back.snapshot), { x: "reviewing" }, "so does what is to be reviewed again");
+  t.falsy(back.snapshot.children["collaborator.x"]);
+  t.truthy(back.snapshot.children["review.x"]);
+  const during = run(envoyMachine, input, registered, assigned("x"), other);
+  t.deepEqual(invoked(during.actions), { "review.x": assignment("x", "run", "2") });
+  t.deepEqual(children(during.snapshot), ["assignments", "heartbeats", "review.x"]);
+});
+
+test("a review of an assignment that is gone is dropped", (t) => {
+  const { snapshot } = run(envoyMachine, input, registered, given(assignment("x", "review")), assigned());
+  t.deepEqual(children(snapshot), ["assignments", "heartbeats"]);
+  t.deepEqual(states(run(envoyMachine, input, registered, assigned("x"), assigned(), approved("x")).snapshot), {});
 });
 
 test("it does not go on without its assignments: whoever supervises it starts it anew", (t) => {

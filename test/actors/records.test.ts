@@ -16,6 +16,7 @@ const record = (seq: number): ExperimentRecord => ({
   plan_digest: "0".repeat(64),
   rounds: 1,
   collaborators: [],
+  reviews: [],
   submitted_at: 0,
   started_at: null,
   ended_at: null,

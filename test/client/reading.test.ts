@@ -11,7 +11,15 @@ import { FED, keptLog, quiet, testWorld } from "../support/ports.ts";
 const record: ExperimentRecord = {
   ...{ v: 1, name: "x", owner: "ann", seq: 1, state: "in_progress", plan_digest: "0".repeat(64), rounds: 1 },
   submission: { v: 1, name: "x", plan: {}, archive: { object: "a", digest: "0".repeat(64) } },
-  ...{ collaborators: ["a"], submitted_at: 0, started_at: 0, ended_at: null, failure: null, outcome: null },
+  ...{
+    collaborators: ["a"],
+    reviews: [],
+    submitted_at: 0,
+    started_at: 0,
+    ended_at: null,
+    failure: null,
+    outcome: null,
+  },
 };
 const ended: ExperimentRecord = { ...record, state: "cancelled", ended_at: 1 };
 const text = (value: string): Uint8Array => new TextEncoder().encode(value);

@@ -139,7 +139,15 @@ export function experiment(
       ...{ v: 1, name: exp, plan: plan as unknown as Record<string, unknown>, archive: { object: "x", digest } },
       ...(given === undefined ? {} : { model: given }),
     },
-    ...{ collaborators: [...names], submitted_at: 0, started_at: 0, ended_at: null, failure: null, outcome: null },
+    ...{
+      collaborators: [...names],
+      reviews: [],
+      submitted_at: 0,
+      started_at: 0,
+      ended_at: null,
+      failure: null,
+      outcome: null,
+    },
   };
   const connect = (name: string) => {
     const ports = world.ports(name);
