@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { shape } from "../../src/wire/messages.ts";
 import { roleConfig } from "../entrypoint.ts";
+import { reviewConfig } from "../reviewer/config.ts";
 
 export const directorConfig = z.strictObject({
   ...roleConfig.shape,
@@ -14,4 +15,5 @@ export const directorConfig = z.strictObject({
     .array(z.string())
     .default([])
     .describe("metric sinks for every experiment: tensorboard=DIR, csv=DIR/{experiment}.csv, ./module.ts"),
+  review: reviewConfig,
 });

@@ -9,6 +9,7 @@ import { childMachine } from "../child/machine.ts";
 import { Nursery } from "../child/nursery.ts";
 import { runRole } from "../entrypoint.ts";
 import { insist } from "../insist.ts";
+import { consult } from "../reviewer/consult.ts";
 import { choose, type Standing, waitingOf } from "./choice.ts";
 import { directorConfig } from "./config.ts";
 import { openDesk } from "./desk.ts";
@@ -16,14 +17,15 @@ import { Envoys } from "./envoys.ts";
 import { type Ending, experimentMachine } from "./experiment.ts";
 import { type DirectorEvent, type DirectorInput, directorMachine } from "./machine.ts";
 import { Records } from "./records.ts";
+import { failureOf, Reviews } from "./reviews.ts";
 import { Sinks } from "./sinks.ts";
 import { admit } from "./submissions.ts";
 
 /** of one ask to an Aggregator that may be restarting */
 const CANCEL_MS = 5_000;
 
-runRole(directorConfig, "director", async ({ config, wire, ports, stop, ready }) => {
-  const { name, limit, periodMs, sampleShape, targetShape } = config;
+runRole(directorConfig, "director", async ({ config, wire, ports, stop, ready, parent }) => {
+  const { name, limit, periodMs, sampleShape, targetShape, review } = config;
   const shapes =
     sampleShape === undefined || targetShape === undefined
       ? undefined
@@ -40,6 +42,8 @@ runRole(directorConfig, "director", async ({ config, wire, ports, stop, ready })
     wire.shelf(shelves.archives),
     wire.shelf(shelves.models),
   ]);
+  const consultation = await consult(review, { wire, role: "director", name, parent });
+  const reviews = new Reviews({ wire, records, envoys, consultation, director: name, limitMs: review.limit ?? null });
   const nursery = new Nursery(config, {}, ports.log);
   const sinks = await Sinks.open({ sinks: config.sinks, nursery, ports, stop });
   const work = new Set<Promise<void>>();
@@ -61,7 +65,9 @@ runRole(directorConfig, "director", async ({ config, wire, ports, stop, ready })
         const told = { clock, signal, waits: (waiting: Waiting) => waits(exp, waiting) };
         return { collaborators: [...(await choose(plan, envoys, told))] };
       }),
-      start: fromPromise(async ({ input: { name: exp, collaborators } }) => {
+      start: fromPromise(async ({ input: { name: exp, collaborators }, signal }) => {
+        const { approved, reviews: given } = await reviews.run(exp, collaborators, signal);
+        if (!approved) throw fromWire(failureOf(given)!.error);
         const { submission } = await records.start(exp, collaborators);
         await Promise.all(collaborators.map((envoy) => envoys.assign(envoy, submission)));
         sinks.begin(exp);
@@ -101,9 +107,12 @@ runRole(directorConfig, "director", async ({ config, wire, ports, stop, ready })
         work.add(working);
         return () => ends.abort();
       }),
-      desk: fromCallback<EventObject, DirectorInput>(({ sendBack }) =>
-        openDesk({ wire, records, envoys, standing, sendBack }),
-      ),
+      desk: fromCallback<EventObject, DirectorInput>(({ sendBack }) => {
+        const ends = [openDesk({ wire, records, envoys, standing, sendBack }), reviews.serve()];
+        return () => {
+          for (const end of ends) end();
+        };
+      }),
       experiment,
       withdraw: fromPromise(({ input: { experiment: exp } }) => records.end(exp, { state: "cancelled" })),
     },
@@ -130,6 +139,7 @@ runRole(directorConfig, "director", async ({ config, wire, ports, stop, ready })
   const output = await hosted.done;
   await Promise.all(work);
   await nursery.settled();
+  await consultation.dispose();
   if (output.state === "failed") throw fromWire(output.error);
   return output;
 });

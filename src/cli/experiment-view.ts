@@ -36,10 +36,10 @@ export function emitExperiment(
   row: RoundRecord | undefined,
   waiting: Waiting | null = null,
 ): void {
-  const { name, owner, state, rounds, collaborators, submitted_at, started_at, ended_at, failure } = record;
+  const { name, owner, state, rounds, collaborators, reviews, submitted_at, started_at, ended_at, failure } = record;
   const { metrics, accuracy, best, round } = summed(record, row);
   out.emit("experiment", {
-    ...{ name, owner, state, round, rounds, accuracy, metrics, best, collaborators },
+    ...{ name, owner, state, round, rounds, accuracy, metrics, best, collaborators, reviews },
     ...{ submitted_at, started_at, ended_at, waiting, failure },
   });
 }
@@ -62,11 +62,22 @@ export function experimentLines(
   if (waiting !== null) field("waits for", waiting.reason);
   if (started_at !== null) field("time", duration((ended_at ?? now) - started_at));
   field("submitted", `${ago(submitted_at, now)} by ${owner}`);
+  for (const [i, line] of reviewedLines(record, now).entries()) field(i === 0 ? "reviews" : "", line);
   if (accuracy !== null) field("accuracy", percent(accuracy));
   if (best !== null) field("best", `${best.metric} ${decimal(best.value)} after round ${best.round}`);
   for (const [i, line] of metricLines(metrics).entries()) field(i === 0 ? "metrics" : "", line);
   if (failure !== null) lines.push(...failureLines(out, failure));
   return lines;
+}
+
+/** Decisions of people, and rejections; that a reviewer called `auto` approves is no news. */
+function reviewedLines({ reviews }: ExperimentRecord, now: number): string[] {
+  return reviews
+    .filter(({ approved, by }) => !approved || by !== "auto")
+    .map(({ role, name, by, at, approved, reason }) => {
+      const who = role === name ? role : `${role} ${name}`;
+      return `${who} ${approved ? "approved" : "rejected"} by ${by}, ${ago(at, now)}${reason === null ? "" : `: ${reason}`}`;
+    });
 }
 
 /** one line a task; how many samples they are of is left to --json */

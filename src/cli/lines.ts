@@ -7,7 +7,15 @@
  *    known is null, never left out.
  */
 import { z } from "zod";
-import { deviceReport, experimentState, failure, peerState, running, waiting } from "../wire/messages.ts";
+import {
+  deviceReport,
+  experimentState,
+  failure,
+  peerState,
+  review as reviewed,
+  running,
+  waiting,
+} from "../wire/messages.ts";
 
 const text = z.string();
 const name = z.string();
@@ -75,6 +83,9 @@ export const lines = {
         .nullable()
         .describe("the best model so far: rounds of training in it, and what it was chosen by"),
       collaborators: z.array(name).describe("who takes part"),
+      reviews: z
+        .array(reviewed)
+        .describe("what its reviewers have decided: role, name, by whom, when, of which digests"),
       submitted_at: time.describe("when it was stored"),
       started_at: time.nullable().describe("when it left the queue"),
       ended_at: time.nullable().describe("when it ended"),
@@ -122,6 +133,48 @@ export const lines = {
       report: deviceReport.nullable().describe("its machine: CPU, memory, disk, GPUs"),
     })
     .describe("`status --envoys`: one registered envoy."),
+  review: z
+    .strictObject({
+      type: z.literal("review"),
+      role: z.enum(["director", "envoy"]).describe("whose decision it is: director or envoy"),
+      name: name.describe("the Director's or the envoy's"),
+      experiment: name.describe("the experiment's"),
+      owner: name.describe("who submitted it"),
+      since: time.describe("when the decision was first asked for"),
+      deadline_at: time.nullable().describe("when it counts as rejected; null if it may wait"),
+      plan_digest: text.describe("SHA-256 of the plan"),
+      archive_digest: text.describe("SHA-256 of the workspace archive"),
+      files: count.describe("how many the archive holds"),
+      bytes: count.describe("what they come to"),
+      dependencies: z.record(z.string(), text).describe("packages that it asks to be installed, and their versions"),
+      collaborators: z.array(name).describe("where it would run"),
+    })
+    .describe("`review`: an experiment that waits for a person's decision."),
+  plan: z
+    .strictObject({
+      type: z.literal("plan"),
+      experiment: name.describe("the experiment's"),
+      plan: z.record(z.string(), z.unknown()).describe("the plan with every default filled in"),
+    })
+    .describe("`review show`: what it asks for."),
+  file: z
+    .strictObject({
+      type: z.literal("file"),
+      experiment: name.describe("the experiment's"),
+      path: text.describe("in the archive"),
+      bytes: count.describe("its size"),
+      digest: text.describe("its SHA-256"),
+      text: text.nullable().describe("its source; null if it is no text"),
+    })
+    .describe("`review show`: a file of the archive."),
+  decided: z
+    .strictObject({
+      type: z.literal("decided"),
+      experiment: name.describe("the experiment's"),
+      approved: z.boolean().describe("whether it may run"),
+      reason: text.nullable().describe("what its owner is told"),
+    })
+    .describe("`review approve`, `review reject`: the decision is made."),
   metric: z
     .strictObject({
       type: z.literal("metric"),

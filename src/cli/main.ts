@@ -23,6 +23,7 @@ const verbs = new Map<string, () => Promise<Verb>>([
   ["status", async () => (await import("./status.ts")).status],
   ["metrics", async () => (await import("./metrics.ts")).metrics],
   ["model", async () => (await import("./model.ts")).model],
+  ["review", async () => (await import("./review.ts")).review],
   ["cancel", async () => (await import("./cancel.ts")).cancel],
   ["import", async () => (await import("./import.ts")).importVerb],
   ["director", async () => (await import("./roles.ts")).director],

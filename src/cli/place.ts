@@ -77,7 +77,7 @@ export async function withFederation<T>(
 }
 
 /** Whoever sits here, as a name on the network. */
-function ownerName(): string {
+export function ownerName(): string {
   try {
     return (
       userInfo()

@@ -13,7 +13,8 @@ import { FlError, fromWire } from "../errors.ts";
 import { silentLog } from "../log.ts";
 import type { Console } from "./console.ts";
 import { collect, json, period, sinkHelp, withSettings } from "./options.ts";
-import { DIR, findPlace, type PlaceOptions, withPlace } from "./place.ts";
+import { DIR, findPlace, ownerName, type PlaceOptions, withPlace } from "./place.ts";
+import { ReviewTerminal } from "./review-terminal.ts";
 import { RoleLines } from "./role-lines.ts";
 import { interruption } from "./signals.ts";
 import { emitProcess } from "./up.ts";
@@ -24,10 +25,12 @@ type RoleOptions = PlaceOptions & Record<string, unknown> & { name?: string };
 const base = ["url", "fed"];
 
 export const director: Verb = (program, action) =>
-  withSettings(
-    withPlace(program.command("director").description("Run a Director in the foreground.")),
-    directorConfig,
-    [...base, "periodMs", "sinks"],
+  withReview(
+    withSettings(
+      withPlace(program.command("director").description("Run a Director in the foreground.")),
+      directorConfig,
+      [...base, "periodMs", "review", "sinks"],
+    ),
   )
     .option("--sink <sink>", sinkHelp, collect)
     .option("--period <duration>", "how often envoys send heartbeats", period, 10_000)
@@ -39,10 +42,12 @@ export const director: Verb = (program, action) =>
     );
 
 export const envoy: Verb = (program, action) =>
-  withSettings(
-    withPlace(program.command("envoy").description("Run an envoy in the foreground: one shard of data.")),
-    envoyConfig,
-    [...base, "name", "shard"],
+  withReview(
+    withSettings(
+      withPlace(program.command("envoy").description("Run an envoy in the foreground: one shard of data.")),
+      envoyConfig,
+      [...base, "name", "shard", "review"],
+    ),
   )
     .requiredOption("--name <word>", "the envoy's own name")
     .option("--shard <shard>", "mnist, or the path of a module that says defineShard({ … })", "mnist")
@@ -53,6 +58,38 @@ export const envoy: Verb = (program, action) =>
           foreground("envoy", { ...options, shard: { use, params, from: resolve(".") } }, out),
       ),
     );
+
+/** Who decides whether experiments may run here. */
+const withReview = (command: Command): Command =>
+  command
+    .option("--review <reviewer>", "auto, prompt, or the path of a module that says defineReviewer({ … })", "auto")
+    .option("--review-options <json>", "handed to the reviewer", json)
+    .option(
+      "--review-limit <duration>",
+      "a decision that takes longer is a rejection (default: none for prompt)",
+      period,
+    );
+
+type ReviewOptions = { review?: string; reviewOptions?: Record<string, unknown>; reviewLimit?: number };
+
+function reviewed(options: RoleOptions & ReviewOptions): RoleOptions {
+  const { review, reviewOptions, reviewLimit, ...rest } = options;
+  if (review === undefined) return rest;
+  const told = {
+    ...{ use: review, from: resolve(".") },
+    ...(reviewOptions === undefined ? {} : { options: reviewOptions }),
+    ...(reviewLimit === undefined ? {} : { limit: reviewLimit }),
+  };
+  return { ...rest, review: told };
+}
+
+/** A person who sits here is asked here (src/cli/review-terminal.ts). */
+function terminalOf(out: Console): ReviewTerminal | undefined {
+  const { stdin: input, stderr: output } = process;
+  if (out.json || !input.isTTY || !output.isTTY) return undefined;
+  const interrupt = (): boolean => process.kill(process.pid, "SIGINT");
+  return new ReviewTerminal({ input, output, paint: out.paint, by: ownerName(), interrupt });
+}
 
 const part = (program: Command, role: string, what: string): Command =>
   withPlace(program.command(`${role} <module>`).description(`Run ${what} as an actor of its own: nats:<name>.`))
@@ -76,7 +113,7 @@ export const monitor: Verb = (program, action) =>
     );
 
 async function foreground(entry: string, options: RoleOptions, out: Console): Promise<number> {
-  const { nats, fed, dir = DIR, json: _, ...config } = options;
+  const { nats, fed, dir = DIR, json: _, ...config } = reviewed(options);
   const place = await findPlace({
     dir,
     ...(nats === undefined ? {} : { nats }),
@@ -86,12 +123,19 @@ async function foreground(entry: string, options: RoleOptions, out: Console): Pr
   const role = entry === "device-monitor" ? "monitor" : entry;
   const name = config.name ?? role;
   const lines = new RoleLines(role, name);
+  const terminal = terminalOf(out);
   const run = await forkRole(
     { role: entry, config: { ...place, ...config } },
     {
       signal,
       log: silentLog,
       onLine: (line) => lines.line(line), // O2
+      ...(terminal === undefined
+        ? {}
+        : {
+            onAsking: (review, decide) => terminal.ask(review, decide),
+            onSettled: (experiment) => terminal.settled(experiment),
+          }),
       onReady: (pid) => {
         emitProcess(out, { role, name, state: "ready", pid, error: null, reason: null });
         out.say(`${role} ${name} is ready; Ctrl-C ends it.`);

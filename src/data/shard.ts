@@ -39,7 +39,8 @@ export type ShardDescriptor = {
   load(context: ShardContext): Promise<Splits>;
 };
 
-const shape = z.array(z.int().positive()).min(1).max(8);
+/** `[]` is one number */
+const shape = z.array(z.int().positive()).max(8);
 const schema = z.strictObject({
   description: z.string().min(1).max(1024),
   sampleShape: shape,

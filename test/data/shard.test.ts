@@ -10,6 +10,13 @@ test("defineShard: gives back what it checked, and checks it again when it is lo
   t.deepEqual(checkShard(shard), shard);
 });
 
+test("D03 defineShard: a shape without dimensions is one number a sample", async (t) => {
+  const split: Split = { size: 2, samples: Float32Array.of(1, 2), targets: Float32Array.of(3, 4) };
+  const load = async () => ({ train: split, validation: split });
+  const shard = defineShard({ description: "x", sampleShape: [], targetShape: [], load });
+  await t.notThrowsAsync(loadShard(shard, context));
+});
+
 test("defineShard: a misspelt or missing key is named", (t) => {
   const load = async () => ({ train: good, validation: good });
   const wrong: [unknown, RegExp][] = [
