@@ -32,7 +32,7 @@ export const review: Verb = (program, action) =>
         throw new FlError("FL_USAGE", { reason: `review ${what} needs the experiment's name` });
       }
       return withFederation(options, async (federation) => {
-        const reviews = new Reviews(federation.wire, of, federation.name);
+        const reviews = new Reviews(federation.access.wire, of, federation.name);
         if (what === "list") return list(reviews, of, out);
         return what === "show"
           ? show(reviews, experiment!, options, out)
