@@ -31,6 +31,8 @@ export type PreparedExperiment = {
   readonly archive: Uint8Array;
   /** SHA-256 of the archive */
   readonly digest: string;
+  /** packages that sites are to install, and where they are installed here, if they are */
+  readonly installed: Readonly<Record<string, string>>;
 };
 
 /**
@@ -54,7 +56,7 @@ export async function prepareExperiment(source: ExperimentSource): Promise<Prepa
   const parts = Object.fromEntries(modulesOf(plan).map((path) => [path, resolve(folder, path)])); // Q2
   const bundle = await bundleWorkspace(workspace, { parts });
   await checkAgainst(plan, bundle);
-  const { archive, digest } = bundle;
+  const { archive, digest, installed } = bundle;
   const { workspace: _, ...sent } = plan; // a path of this machine means nothing elsewhere
-  return { name, plan: sent, archive, digest };
+  return { name, plan: sent, archive, digest, installed };
 }

@@ -46,11 +46,14 @@ export async function rehearse(options: RehearsalOptions): Promise<Rehearsal> {
     import("../../actors/collaborator/work.ts"),
     import("../tensor/named.ts"),
   ]);
-  const { plan, archive, digest } = await prepareExperiment(await experimentSource({ name: NAME, ...source }));
+  const { plan, archive, digest, installed } = await prepareExperiment(
+    await experimentSource({ name: NAME, ...source }),
+  );
   const { sampleShape, targetShape } = checkShard(shard);
   const scratch = await scratchFolder(NAME);
   try {
     const { dir } = await open.openArchive(archive, digest, `${scratch.dir}/workspace`);
+    await open.linkPackages(dir, installed);
     const definition = checkExperiment(await open.importWorkspace(dir));
     const data = await loadShard(shard, { name: NAME, params, seed: plan.seed, signal });
     const { backend } = plan.engine;

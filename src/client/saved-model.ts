@@ -14,7 +14,8 @@ import { writeSafetensors } from "../tensor/safetensors.ts";
 import { shelves } from "../wire/table.ts";
 import type { Wire } from "../wire/wire.ts";
 import { checkExperiment } from "../workspace/define.ts";
-import { importWorkspace, openArchive } from "../workspace/open.ts";
+import { dependenciesIn, installedAt } from "../workspace/dependencies.ts";
+import { importWorkspace, linkPackages, openArchive } from "../workspace/open.ts";
 import type { FetchedModel } from "./model.ts";
 import { readShapes } from "./shards.ts";
 
@@ -48,6 +49,7 @@ export async function openModel(wire: Wire, { layout, values, plan, archive }: F
   const scratch = await scratchFolder("model");
   try {
     const opened = await openArchive(bytes, archive.digest, join(scratch.dir, "workspace"));
+    await linkPackages(opened.dir, await installedAt(process.cwd(), await dependenciesIn(opened.dir)));
     const definition = checkExperiment(await importWorkspace(opened.dir));
     const engine = await tfjsEngine();
     const trainer = await engine.open(definition, { seed: plan.seed, ...(await readShapes(wire)) });

@@ -75,16 +75,23 @@ export async function dependenciesFor(entryPath: string): Promise<Wanted> {
   const { dependencies: all, entente } = read(written, text, file, "FL_WORKSPACE_INVALID");
   const invalid = (reason: string) => new FlError("FL_WORKSPACE_INVALID", { file, reason: `${file}: ${reason}` });
   const asked: Record<string, string> = {};
-  const installed: Record<string, string> = {};
   for (const name of entente.install) {
     const spec = Object.hasOwn(all, name) ? all[name]! : undefined;
     if (spec === undefined) throw invalid(`entente.install names ${name}, which is none of its dependencies`);
     if (!RANGE.test(spec)) throw invalid(`${name} is ${spec}; what sites install needs a version range`); // DP2
     asked[name] = spec;
-    const folder = await installedFrom(dirname(file), name);
-    if (folder !== undefined) installed[name] = folder;
   }
-  return { dependencies: asked, installed };
+  return { dependencies: asked, installed: await installedAt(dirname(file), asked) };
+}
+
+/** Where code in `dir` would find these packages, of those that it would. */
+export async function installedAt(dir: string, dependencies: Dependencies): Promise<Record<string, string>> {
+  const found: Record<string, string> = {};
+  for (const name of Object.keys(dependencies)) {
+    const folder = await installedFrom(dir, name);
+    if (folder !== undefined) found[name] = folder;
+  }
+  return found;
 }
 
 async function nearestPackage(dir: string): Promise<string | undefined> {

@@ -13,7 +13,7 @@ import { FED, quiet, testWorld } from "../support/ports.ts";
 
 const prepared = (name: string): PreparedExperiment => {
   const archive = Buffer.from("not opened here");
-  return { name, plan: parsePlan({ version: 1, rounds: 2 }), archive, digest: sha256(archive) };
+  return { name, plan: parsePlan({ version: 1, rounds: 2 }), archive, digest: sha256(archive), installed: {} };
 };
 
 async function setup() {
