@@ -191,6 +191,11 @@ export const codes = {
   FL_CANCELLED: { retryable: false, text: "the experiment was cancelled", hint: "" },
   // command line
   FL_USAGE: { retryable: false, text: "the command line is not valid", hint: "entente --help" },
+  FL_CONFIG_INVALID: {
+    retryable: false,
+    text: "a settings file is not valid",
+    hint: "entente init director DIR and entente init envoy DIR write one with every key explained",
+  },
   FL_NOT_RUNNING: {
     retryable: false,
     text: "no federation runs here",

@@ -1,8 +1,10 @@
 /**
- * Options of a command, made from the schema of what the role is told: same names, same descriptions, same defaults.
+ * Options of a command, made from the schema of what the role is told: same names, same descriptions.
  *
  * T1 A key `sampleShape` is the option `--sample-shape`; numbers and JSON are read as such, text as it is. The role's own
  *    schema judges the values.
+ * T2 An option that is not given says nothing: a file may say it (src/cli/settings.ts), else the schema's default holds, which is
+ *    shown.
  */
 import { type Command, InvalidArgumentError, Option } from "commander";
 import type { z } from "zod";
@@ -16,11 +18,11 @@ export function withSettings(command: Command, schema: z.ZodObject, except: read
     const kind = (objectsOf(value as z.ZodType)[0]?._zod.def.type ?? "string") as string;
     const shown = kind === "number" ? "<n>" : kind === "string" || kind === "enum" ? "<word>" : "<json>";
     const flag = key.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`);
-    const option = new Option(`--${flag} ${shown}`, describe(value as z.ZodType));
+    const initial = initialOf(value as z.ZodType);
+    const shownInitial = initial === undefined ? "" : ` (default: ${JSON.stringify(initial)})`;
+    const option = new Option(`--${flag} ${shown}`, describe(value as z.ZodType) + shownInitial); // T2
     if (kind === "number") option.argParser(number);
     else if (shown === "<json>") option.argParser(json);
-    const initial = initialOf(value as z.ZodType);
-    if (initial !== undefined) option.default(initial);
     command.addOption(option);
   }
   return command;

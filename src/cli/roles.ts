@@ -3,6 +3,7 @@
  *
  * O1 Nothing supervises it here: how it ends is this command's exit status. Whoever runs it for good has a service manager.
  * O2 What it logs goes to stderr (src/cli/role-lines.ts).
+ * O3 What is not given here a file may say (--config, src/cli/settings.ts), else it has its default.
  */
 import { resolve } from "node:path";
 import type { Command } from "commander";
@@ -16,11 +17,23 @@ import { collect, json, period, sinkHelp, withSettings } from "./options.ts";
 import { DIR, findPlace, ownerName, type PlaceOptions, withPlace } from "./place.ts";
 import { ReviewTerminal } from "./review-terminal.ts";
 import { RoleLines } from "./role-lines.ts";
+import { readSettings } from "./settings.ts";
 import { interruption } from "./signals.ts";
 import { emitProcess } from "./up.ts";
 import type { Verb } from "./verb.ts";
 
 type RoleOptions = PlaceOptions & Record<string, unknown> & { name?: string };
+/** as they are given; what is not given is not there (O3) */
+type Given = Partial<RoleOptions> & {
+  config?: string;
+  period?: number;
+  sink?: string[];
+  shard?: string;
+  params?: Record<string, unknown>;
+  review?: string;
+  reviewOptions?: Record<string, unknown>;
+  reviewLimit?: number;
+};
 
 const base = ["url", "fed"];
 
@@ -33,13 +46,8 @@ export const director: Verb = (program, action) =>
     ),
   )
     .option("--sink <sink>", sinkHelp, collect)
-    .option("--period <duration>", "how often envoys send heartbeats", period, 10_000)
-    .action(
-      action<RoleOptions & { period: number; sink?: string[] }>(
-        ({ period: periodMs, sink: sinks = [], ...options }, out) =>
-          foreground("director", { ...options, periodMs, sinks }, out),
-      ),
-    );
+    .option("--period <duration>", "how often envoys send heartbeats (default: 10s)", period)
+    .action(action<Given>(async (options, out) => foreground("director", await told("director", options), out)));
 
 export const envoy: Verb = (program, action) =>
   withReview(
@@ -49,39 +57,56 @@ export const envoy: Verb = (program, action) =>
       [...base, "name", "shard", "review"],
     ),
   )
-    .requiredOption("--name <word>", "the envoy's own name")
-    .option("--shard <shard>", "mnist, or the path of a module that says defineShard({ … })", "mnist")
+    .option("--name <word>", "the envoy's own name; required, here or in the file")
+    .option("--shard <shard>", "mnist, or the path of a module that says defineShard({ … }) (default: mnist)")
     .option("--params <json>", "handed to the shard", json)
     .action(
-      action<RoleOptions & { shard: string; params?: Record<string, unknown> }>(
-        ({ shard: use, params = {}, ...options }, out) =>
-          foreground("envoy", { ...options, shard: { use, params, from: resolve(".") } }, out),
-      ),
+      action<Given>(async (options, out) => {
+        const settings = await told("envoy", options);
+        if (settings.name === undefined) {
+          throw new FlError("FL_USAGE", { reason: "required option '--name <word>' not specified" });
+        }
+        const shard = { use: "mnist", ...object(settings.shard) };
+        return foreground("envoy", { ...settings, shard }, out);
+      }),
     );
 
-/** Who decides whether experiments may run here. */
+/** Who decides whether experiments may run here, and the file that says the rest. */
 const withReview = (command: Command): Command =>
   command
-    .option("--review <reviewer>", "auto, prompt, or the path of a module that says defineReviewer({ … })", "auto")
+    .option("--config <file>", "settings, in YAML: entente init writes one; options given here count over it")
+    .option(
+      "--review <reviewer>",
+      "auto, prompt, or the path of a module that says defineReviewer({ … }) (default: auto)",
+    )
     .option("--review-options <json>", "handed to the reviewer", json)
     .option(
       "--review-limit <duration>",
-      "a decision that takes longer is a rejection (default: none for prompt)",
+      "a decision that takes longer is a rejection (default: none for prompt, 1m for others)",
       period,
     );
 
-type ReviewOptions = { review?: string; reviewOptions?: Record<string, unknown>; reviewLimit?: number };
-
-function reviewed(options: RoleOptions & ReviewOptions): RoleOptions {
-  const { review, reviewOptions, reviewLimit, ...rest } = options;
-  if (review === undefined) return rest;
-  const told = {
-    ...{ use: review, from: resolve(".") },
-    ...(reviewOptions === undefined ? {} : { options: reviewOptions }),
-    ...(reviewLimit === undefined ? {} : { limit: reviewLimit }),
+/** The role's configuration from its file and from what is given here (O3). @throws FL_CONFIG_INVALID */
+async function told(role: "director" | "envoy", options: Given): Promise<RoleOptions> {
+  const { config, dir = DIR, period: periodMs, sink: sinks, shard, params, ...given } = options;
+  const { review, reviewOptions, reviewLimit: limit, ...rest } = given;
+  const file = config === undefined ? {} : await readSettings(role, config);
+  const from = resolve(".");
+  // A part that is named here is another than the file's, with options of its own.
+  const data = { ...(shard === undefined ? object(file.shard) : { use: shard, from }), ...present({ params }) };
+  const judge = {
+    ...(review === undefined ? object(file.review) : { use: review, from }),
+    ...present({ options: reviewOptions, limit }),
   };
-  return { ...rest, review: told };
+  const parts = { ...(isEmpty(data) ? {} : { shard: data }), ...(isEmpty(judge) ? {} : { review: judge }) };
+  return { ...file, ...rest, dir, ...present({ periodMs, sinks }), ...parts };
 }
+
+const object = (value: unknown): object => (value ?? {}) as object;
+const isEmpty = (value: object): boolean => Object.keys(value).length === 0;
+/** Without what is undefined. */
+const present = (given: Record<string, unknown>): Record<string, unknown> =>
+  Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
 
 /** A person who sits here is asked here (src/cli/review-terminal.ts). */
 function terminalOf(out: Console): ReviewTerminal | undefined {
@@ -113,7 +138,7 @@ export const monitor: Verb = (program, action) =>
     );
 
 async function foreground(entry: string, options: RoleOptions, out: Console): Promise<number> {
-  const { nats, fed, dir = DIR, json: _, ...config } = reviewed(options);
+  const { nats, fed, dir = DIR, json: _, ...config } = options;
   const place = await findPlace({
     dir,
     ...(nats === undefined ? {} : { nats }),

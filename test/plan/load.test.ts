@@ -23,22 +23,22 @@ for (const file of readdirSync(plans)) {
   });
 }
 
-test("load: a syntax error has file, line and column (PY1)", (t) => {
+test("load: a syntax error has file, line and column (YA1)", (t) => {
   t.regex(reason("version: 1\nrounds: [3\n"), /^my\.yaml:\d+:\d+ /);
 });
 
-test("load: a wrong value has its line and column, a missing one that of its parent (PY1)", (t) => {
+test("load: a wrong value has its line and column, a missing one that of its parent (YA1)", (t) => {
   t.regex(reason("version: 1\nrounds: 0\n"), /my\.yaml: 2:9 rounds must be at least 1/);
   t.regex(reason("version: 1\nrounds: 1\ntasks:\n  - task: train\n  - label: x\n"), /5:5 tasks\[1\]\.task is missing/);
 });
 
-test("load: duplicate keys, second documents and unknown tags are errors (PY2)", (t) => {
+test("load: duplicate keys, second documents and unknown tags are errors (YA2)", (t) => {
   t.regex(reason("version: 1\nrounds: 1\nrounds: 2\n"), /^my\.yaml:3:1 .*unique/);
   t.regex(reason("version: 1\nrounds: 1\n---\nrounds: 2\n"), /^my\.yaml:3:1 .*multiple documents/);
   t.regex(reason("version: 1\nrounds: !secret 1\n"), /^my\.yaml:2:9 .*tag/);
 });
 
-test("load: a small file cannot grow (PY3)", (t) => {
+test("load: a small file cannot grow (YA3)", (t) => {
   const bomb = ["a: &a [x,x,x,x,x,x,x,x,x,x]"];
   for (const [from, to] of ["ab", "bc", "cd", "de", "ef"])
     bomb.push(`${to}: &${to} [${Array(10).fill(`*${from}`).join(",")}]`);
