@@ -91,8 +91,8 @@ test("C11 groups that leave out somebody who takes part end the experiment with 
 });
 
 const report = (memory: number): DeviceReport => ({
-  ...{ at: 1, cpu: { count: 4, load: 0.5, model: "m" }, memory: { total: 8, free: 4 } },
-  gpus: [{ index: 0, name: "g", memory_total: memory, memory_used: 0, utilisation: 0, driver: "1" }],
+  ...{ at: 1, cpu: { count: 4, load: 0.5, model: "m" }, memory: { total: 8, free: 4 }, disk: null },
+  gpus: [{ index: 0, name: "g", memory_total: memory, memory_used: 0, utilisation: 0, driver: "1", cuda: "" }],
 });
 
 test("C12 an assigner of one's own is called each round with what is known then: shards, devices, history", async (t) => {
