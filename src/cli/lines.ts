@@ -133,6 +133,14 @@ export const lines = {
       report: deviceReport.nullable().describe("its machine: CPU, memory, disk, GPUs"),
     })
     .describe("`status --envoys`: one registered envoy."),
+  created: z
+    .strictObject({
+      type: z.literal("created"),
+      what: z.enum(["director", "envoy", "experiment"]).describe("director, envoy or experiment"),
+      dir: text.describe("the folder"),
+      files: z.array(text).describe("what is in it"),
+    })
+    .describe("`init`: the folder is there."),
   review: z
     .strictObject({
       type: z.literal("review"),

@@ -17,6 +17,7 @@ import { version } from "./version.ts";
 
 const verbs = new Map<string, () => Promise<Verb>>([
   ["demo", async () => (await import("./demo.ts")).demo],
+  ["init", async () => (await import("./init.ts")).init],
   ["up", async () => (await import("./up.ts")).up],
   ["submit", async () => (await import("./submit.ts")).submit],
   ["plan", async () => (await import("./plan.ts")).plan],

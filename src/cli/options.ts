@@ -28,14 +28,17 @@ export function withSettings(command: Command, schema: z.ZodObject, except: read
   return command;
 }
 
-function describe(schema: z.ZodType): string {
+/** What a schema says of itself, or what is inside it. */
+export function describe(schema: z.ZodType): string {
   const inner = (schema as { _zod: { def: { innerType?: z.ZodType } } })._zod.def.innerType;
   return schema.description ?? (inner === undefined ? "" : describe(inner));
 }
 
-function initialOf(schema: z.ZodType): unknown {
-  const { def } = schema._zod as unknown as { def: { type: string; defaultValue?: unknown } };
-  return def.type === "default" ? def.defaultValue : undefined;
+/** Its default; undefined if it has none. */
+export function initialOf(schema: z.ZodType): unknown {
+  const { def } = schema._zod as unknown as { def: { type: string; defaultValue?: unknown; innerType?: z.ZodType } };
+  if (def.type === "default") return def.defaultValue;
+  return def.type === "optional" && def.innerType !== undefined ? initialOf(def.innerType) : undefined;
 }
 
 export function number(text: string): number {

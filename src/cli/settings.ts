@@ -19,13 +19,17 @@ import { readYaml } from "../yaml.ts";
 
 const nats = z.string().min(1).describe("address of the NATS server");
 
+const period = duration.describe("how often envoys send heartbeats").default(10_000);
+
 const { url: _, periodMs: __, ...director } = directorConfig.shape;
 const { url: ___, shard: ____, ...envoy } = envoyConfig.shape;
-const shard = z.preprocess((v: unknown) => (typeof v === "string" ? { use: v } : v), shardConfig.omit({ from: true }));
+const shard = z
+  .preprocess((v: unknown) => (typeof v === "string" ? { use: v } : v), shardConfig.omit({ from: true }))
+  .describe("the data: mnist, or the path of a module that says defineShard({ … }), and the parameters handed to it");
 
 /** What a file may say, for each role. */
 export const settings = {
-  director: z.strictObject({ nats, period: duration, ...director }).partial(),
+  director: z.strictObject({ nats, period, ...director }).partial(),
   envoy: z.strictObject({ nats, shard, ...envoy }).partial(),
 } as const;
 
