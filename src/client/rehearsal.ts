@@ -40,12 +40,14 @@ export async function rehearse(options: RehearsalOptions): Promise<Rehearsal> {
       import("../workspace/define.ts"),
     ],
   );
-  const [{ checkShard, loadShard }, { tfjsEngine }, { runTasks }, { namedTensors }] = await Promise.all([
-    import("../data/shard.ts"),
-    import("../engine/tfjs.ts"),
-    import("../../actors/collaborator/work.ts"),
-    import("../tensor/named.ts"),
-  ]);
+  const [{ checkShard, loadShard }, { tfjsEngine }, { travellingOf }, { runTasks }, { namedTensors }] =
+    await Promise.all([
+      import("../data/shard.ts"),
+      import("../engine/tfjs.ts"),
+      import("../engine/travelling.ts"),
+      import("../../actors/collaborator/work.ts"),
+      import("../tensor/named.ts"),
+    ]);
   const { plan, archive, digest } = await prepareExperiment(await experimentSource({ name: NAME, ...source }));
   const { sampleShape, targetShape } = checkShard(shard);
   const scratch = await scratchFolder(NAME);
@@ -57,6 +59,7 @@ export async function rehearse(options: RehearsalOptions): Promise<Rehearsal> {
     const engine = await tfjsEngine(backend === "auto" ? {} : { backend });
     const trainer = await engine.open(definition, { seed: plan.seed, sampleShape, targetShape });
     try {
+      travellingOf(trainer, plan);
       let global = new Float32Array(trainer.layout.length);
       trainer.read(global);
       const told: Rehearsal["rounds"][number][] = [];

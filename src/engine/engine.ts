@@ -32,6 +32,8 @@ export type RunContext = {
 
 export interface Trainer {
   readonly layout: Layout;
+  /** of each tensor in the layout, how the workspace would call it, such as `bn1/gamma`; patterns match either name */
+  readonly paths?: readonly string[];
   /** the names `run` knows */
   readonly tasks: readonly string[];
   /** Copies all weights out. @throws FL_LAYOUT_MISMATCH when `out` has another length */

@@ -17,7 +17,7 @@ import { Pace } from "./pace.ts";
 import { saveModel } from "./saved.ts";
 import { type Subject, train } from "./train.ts";
 import { validate } from "./validate.ts";
-import { layoutFrom, readWeights, wrong } from "./weights.ts";
+import { layoutFrom, pathsOf, readWeights, wrong } from "./weights.ts";
 
 /** `model` is the trainer's own: what is written to the trainer is in it, and it goes with the trainer. */
 export type TfjsTrainer = Trainer & { readonly model: tfjs.LayersModel };
@@ -40,6 +40,7 @@ export async function tfjsEngine(options: { readonly backend?: string | undefine
 
 class LayersTrainer implements TfjsTrainer {
   readonly layout: Layout;
+  readonly paths: readonly string[];
   readonly tasks: readonly string[];
   readonly #subject: Subject;
   #running = false;
@@ -54,6 +55,7 @@ class LayersTrainer implements TfjsTrainer {
     try {
       checkModel(definition, model, shapes);
       this.layout = layoutFrom(model);
+      this.paths = pathsOf(model);
     } catch (e) {
       model.dispose();
       throw e;

@@ -20,6 +20,7 @@ import { duration } from "./duration.ts";
 import { free, isPlacement, short, token } from "./forms.ts";
 import { best, type PlanBest, type PlanStop, resolvedBest, resolvedStop, stop } from "./rating.ts";
 import { stragglers, stragglersProblem } from "./stragglers.ts";
+import { holdout } from "./tensors.ts";
 
 const quorumForm = (v: unknown): boolean =>
   v === "all" ||
@@ -110,6 +111,9 @@ export const planSchema = z.strictObject({
     .enum(["samples", "equal"])
     .default("samples")
     .describe("What an update counts: by the samples it was trained on, or one vote each."),
+  holdout: holdout
+    .optional()
+    .describe("Tensors that stay at each collaborator: in no update, in no model that is stored."),
   best: best
     .nullable()
     .optional()

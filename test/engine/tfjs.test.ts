@@ -212,3 +212,28 @@ test.serial("tfjs: an engine prints nothing, and weights are the same in another
   t.is(one.stderr, "");
   t.is(two.stdout, one.stdout);
 });
+
+test("a tensor has a path too: its layer's own name or its class, and no count of layers made before (F3)", async (t) => {
+  const engine = await tfjsEngine();
+  const named = defineExperiment({
+    model: ({ tf, sampleShape }) =>
+      tf.sequential({
+        layers: [
+          tf.layers.dense({ inputShape: [...sampleShape], units: 5 }),
+          tf.layers.batchNormalization({ name: "bn1" }),
+          tf.layers.dense({ units: 3 }),
+        ],
+      }),
+  });
+  for (let opening = 0; opening < 2; opening++) {
+    const trainer = await engine.open(named, { seed: 1, ...shapes });
+    t.deepEqual(
+      [...trainer.paths!],
+      [
+        ...["dense/kernel", "dense/bias", "bn1/gamma", "bn1/beta", "dense/kernel", "dense/bias"],
+        ...["bn1/moving_mean", "bn1/moving_variance"],
+      ],
+    );
+    trainer.dispose();
+  }
+});
