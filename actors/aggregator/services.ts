@@ -10,9 +10,11 @@ import { type EventObject, fromCallback, fromPromise } from "xstate";
 import { asFlError, FlError } from "../../src/errors.ts";
 import type { Aggregation } from "../../src/parts/aggregation.ts";
 import type { StragglerPolicy } from "../../src/parts/straggler.ts";
+import { remembering } from "../../src/plan/optimizer.ts";
 import { type Plan, quorumOf } from "../../src/plan/plan.ts";
 import type { Journal } from "../../src/ports.ts";
 import { layoutOf, specsOf } from "../../src/tensor/layout.ts";
+import { withSlots } from "../../src/tensor/slots.ts";
 import { bytesOf, publishModel, readModel } from "../../src/transfer/model-stream.ts";
 import { STALL_MS } from "../../src/transfer/pull.ts";
 import { decode, encode } from "../../src/wire/codec.ts";
@@ -200,8 +202,10 @@ export class AggregatorServices {
     const given = await initialModel(this.#wire, this.#record, this.#plan);
     if (given === undefined) return { round: 0, trained: 0, model: null };
     const round = given.round + 1;
-    this.#bench.load(given.layout, given.values);
-    return { round, trained: given.trained, model: await this.#store(round, given.layout.digest) };
+    const kind = this.#plan.optimizer === "global" ? remembering(this.#plan) : undefined;
+    const layout = kind === undefined ? given.layout : withSlots(given.layout, kind);
+    this.#bench.load(layout, given.values); // nothing is remembered yet
+    return { round, trained: given.trained, model: await this.#store(round, layout.digest) };
   }
 
   #store(round: number, layout: string): Promise<ModelRef> {

@@ -6,7 +6,9 @@
  *     It runs in this process: no other is kept from what it does.
  */
 import type { ShardDescriptor } from "../data/shard.ts";
+import { remembering } from "../plan/optimizer.ts";
 import type { NamedTensors } from "../tensor/named.ts";
+import { modelOf } from "../tensor/slots.ts";
 import type { SourceOptions } from "./source.ts";
 
 export type RehearsalOptions = SourceOptions & {
@@ -57,7 +59,8 @@ export async function rehearse(options: RehearsalOptions): Promise<Rehearsal> {
     const data = await loadShard(shard, { name: NAME, params, seed: plan.seed, signal });
     const { backend } = plan.engine;
     const engine = await tfjsEngine(backend === "auto" ? {} : { backend });
-    const trainer = await engine.open(definition, { seed: plan.seed, sampleShape, targetShape });
+    const opening = { seed: plan.seed, sampleShape, targetShape, remembers: remembering(plan) };
+    const trainer = await engine.open(definition, opening);
     try {
       travellingOf(trainer, plan);
       let global = new Float32Array(trainer.layout.length);
@@ -74,7 +77,8 @@ export async function rehearse(options: RehearsalOptions): Promise<Rehearsal> {
         told.push({ round, metrics: Object.fromEntries(named) });
         if (trained) global = update;
       }
-      return { rounds: told, tensors: namedTensors(trainer.layout, global) };
+      const { layout, values } = modelOf({ layout: trainer.layout, values: global });
+      return { rounds: told, tensors: namedTensors(layout, values) };
     } finally {
       trainer.dispose();
     }

@@ -11,12 +11,15 @@
  */
 import type { Splits } from "../data/shard.ts";
 import type { Layout } from "../tensor/layout.ts";
+import type { Remembering } from "../tensor/slots.ts";
 import type { ExperimentDefinition, Metrics } from "../workspace/define.ts";
 
 export type OpenOptions = {
   readonly seed: number;
   readonly sampleShape: readonly number[];
   readonly targetShape: readonly number[];
+  /** what this optimizer of `train` remembers lasts from run to run, and is in the layout behind the model (withSlots) */
+  readonly remembers?: Remembering | undefined;
 };
 
 export type RunContext = {

@@ -3,35 +3,36 @@
  *
  * TV1 What a plan holds out (`holdout`) is in no update and no model of the Aggregator: it is only here. It begins with the
  *     values the plan's seed gives the model, goes from round to round in memory, and begins again with its process.
- * TV2 What stays changes with `settle` alone: work that was broken off leaves it as it was.
+ * TV2 So does what the optimizer remembers with `optimizer: local`; with `global` it travels, but for that of held tensors.
+ * TV3 What stays changes with `settle` alone: work that was broken off leaves it as it was.
  */
 import { FlError } from "../errors.ts";
 import type { Plan } from "../plan/plan.ts";
 import { matches, matchesAny } from "../tensor/pattern.ts";
+import { isSlot, ownerOf } from "../tensor/slots.ts";
 import { Subset } from "../tensor/subset.ts";
 import type { Trainer } from "./engine.ts";
 
+type Told = Pick<Plan, "holdout" | "optimizer">;
+
 /** @throws FL_PLAN_INVALID for a pattern that matches nothing, or when nothing is left to travel */
-export function travellingOf(
-  { layout, paths }: Pick<Trainer, "layout" | "paths">,
-  { holdout }: Pick<Plan, "holdout">,
-): Subset {
-  const names = layout.tensors.map(({ name }, i) => [name, ...(paths?.[i] === undefined ? [] : [paths[i]])]);
-  const held = holdout?.names ?? [];
-  const moot = held.find((pattern) => !names.some((own) => own.some((name) => matches(pattern, name))));
+export function travellingOf({ layout, paths }: Pick<Trainer, "layout" | "paths">, told: Told): Subset {
+  const tensors = layout.tensors.filter(({ name }) => !isSlot(name));
+  const names = tensors.map(({ name }, i) => [name, ...(paths?.[i] === undefined ? [] : [paths[i]])]);
+  const patterns = told.holdout?.names ?? [];
+  const moot = patterns.find((pattern) => !names.some((own) => own.some((name) => matches(pattern, name))));
   if (moot !== undefined) {
     const has = names.map(([name, path]) => (path === undefined ? name : `${name} (${path})`)).join(", ");
-    throw new FlError("FL_PLAN_INVALID", {
-      reason: `holdout.names: ${moot} matches no tensor of the model; it has ${has}`,
-    });
+    const reason = `holdout.names: ${moot} matches no tensor of the model; it has ${has}`;
+    throw new FlError("FL_PLAN_INVALID", { reason });
   }
-  const stays = names.map((own) => matchesAny(held, own));
-  if (stays.every(Boolean)) {
-    throw new FlError("FL_PLAN_INVALID", {
-      reason: "holdout.names matches every tensor of the model: none is left to train together",
-    });
+  const held = new Set(names.filter((own) => matchesAny(patterns, own)).map(([name]) => name));
+  if (held.size === tensors.length) {
+    const reason = "holdout.names matches every tensor of the model: none is left to train together";
+    throw new FlError("FL_PLAN_INVALID", { reason });
   }
-  return new Subset(layout, (_, i) => !stays[i]);
+  const slots = told.optimizer === "global";
+  return new Subset(layout, ({ name }) => (isSlot(name) ? slots && !held.has(ownerOf(name)) : !held.has(name)));
 }
 
 /** A collaborator's side: the models that come get what stays here, the updates that go leave it here. */
@@ -41,8 +42,8 @@ export class Travelling {
   readonly #entered: Float32Array;
   readonly #leaving: Float32Array;
 
-  constructor(trainer: Pick<Trainer, "layout" | "paths" | "read">, plan: Pick<Plan, "holdout">) {
-    this.#subset = travellingOf(trainer, plan);
+  constructor(trainer: Pick<Trainer, "layout" | "paths" | "read">, told: Told) {
+    this.#subset = travellingOf(trainer, told);
     const { isWhole, whole, layout } = this.#subset;
     this.#entered = new Float32Array(isWhole ? 0 : whole.length);
     this.#leaving = new Float32Array(isWhole ? 0 : layout.length);
@@ -64,7 +65,7 @@ export class Travelling {
     return this.#subset.isWhole ? update : this.#subset.take(update, this.#leaving);
   }
 
-  /** The round's work is done: what stays is as the update has it (TV2). */
+  /** The round's work is done: what stays is as the update has it (TV3). */
   settle(update: Float32Array): void {
     this.#entered.set(update.subarray(0, this.#entered.length)); // what travels is laid over it as a round begins
   }

@@ -29,6 +29,8 @@ const resolved = implied("read, and laid under what the section itself says");
 const ownClass = (what: string): Verdict => none(`${what} of one's own: Python does not travel here`);
 const exact = implied("updates travel as full weights, exact to the bit");
 const delta = yet("delta", "updates travel as full weights; the result is the same, the traffic is not");
+const withOptimizer =
+  "together with the argument optimizer of train: momentum or adam, which a Python task had in its code";
 const lossy = yet("compression", "weights travel as they are");
 const files = (which: string): Verdict =>
   renamed(`entente model NAME --${which} --out DIR`, "stored with every round, written to files when asked for");
@@ -91,8 +93,8 @@ export const planKeys: readonly Row[] = [
   row("collaborator.settings.opt_treatment", unknown("OpenFL knows RESET, CONTINUE_LOCAL and CONTINUE_GLOBAL"), {
     cases: {
       RESET: implied("the optimizer is made anew each round"),
-      CONTINUE_LOCAL: yet("optimizer", "the optimizer is made anew each round"),
-      CONTINUE_GLOBAL: yet("optimizer", "the optimizer is made anew each round"),
+      CONTINUE_LOCAL: renamed("optimizer: local", withOptimizer),
+      CONTINUE_GLOBAL: renamed("optimizer: global", withOptimizer),
     },
   }),
   row("collaborator.settings.device_assignment_policy", unknown("OpenFL knows CPU_ONLY and CUDA_PREFERRED"), {

@@ -18,6 +18,7 @@ import { assigner, assignerProblems } from "./assigning.ts";
 import { checkpoints, from } from "./checkpoints.ts";
 import { duration } from "./duration.ts";
 import { free, isPlacement, short, token } from "./forms.ts";
+import { optimizer, optimizerProblem } from "./optimizer.ts";
 import { best, type PlanBest, type PlanStop, resolvedBest, resolvedStop, stop } from "./rating.ts";
 import { stragglers, stragglersProblem } from "./stragglers.ts";
 import { holdout } from "./tensors.ts";
@@ -111,6 +112,11 @@ export const planSchema = z.strictObject({
     .enum(["samples", "equal"])
     .default("samples")
     .describe("What an update counts: by the samples it was trained on, or one vote each."),
+  optimizer: optimizer
+    .default("reset")
+    .describe(
+      "What the optimizer of `train` remembers at the end of a round: forgotten, kept at each collaborator, or combined like weights.",
+    ),
   holdout: holdout
     .optional()
     .describe("Tensors that stay at each collaborator: in no update, in no model that is stored."),
@@ -187,6 +193,8 @@ const resolved = planSchema.transform((written, ctx): Plan => {
     report(["assigner", ...path], says, undefined, true);
   const moot = stragglersProblem(written.stragglers, written);
   if (moot !== undefined) report(["stragglers"], moot, undefined, true);
+  const forgetful = optimizerProblem(written);
+  if (forgetful !== undefined) report(["optimizer"], forgetful, written.optimizer, true);
   const { stop, ...rest } = written;
   const decided = stop === undefined ? {} : { stop: resolvedStop(stop) };
   return { ...rest, ...decided, tasks, best: resolveBest(written.best, tasks) };
