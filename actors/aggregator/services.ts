@@ -97,7 +97,7 @@ export class AggregatorServices {
     this.#peers = new Peers(record.collaborators);
     this.#shelving = new Shelving(wire, models, record.name);
     this.#keeping = new Keeping(wire, record.name, plan);
-    this.#history = new History(parts.remembers ?? false);
+    this.#history = new History(parts.remembers === true || aggregation.history === true);
     this.#roster = new Roster(wire, record, this.#peers);
     this.#assigner = parts.assigner;
     const { clock } = wire.ports;
@@ -249,7 +249,7 @@ export class AggregatorServices {
     this.#peers.round(round, expected);
     this.#open = record;
     // An aggregation that is not ready yet, one on the bus say, holds back neither the round nor its deadline.
-    this.#bench.open(round, trainersOf(this.#plan, assigned), expected).catch((e) => {
+    this.#bench.open(round, trainersOf(this.#plan, assigned), expected, this.#history.past).catch((e) => {
       if (this.#open === record) this.#tell({ type: "aggregation.lost", error: asFlError(e).toJSON() });
     });
     if (round > 0) {

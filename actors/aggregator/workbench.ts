@@ -21,7 +21,7 @@ import { decodeFrame } from "../../src/tensor/frame.ts";
 import { type Layout, layoutOf, sameLayout } from "../../src/tensor/layout.ts";
 import { bytesOf } from "../../src/transfer/model-stream.ts";
 import { pullChunks, WINDOW } from "../../src/transfer/pull.ts";
-import type { MetricsOfTask, Offer, Verdict } from "../../src/wire/messages.ts";
+import type { MetricsOfTask, Offer, PastRound, Verdict } from "../../src/wire/messages.ts";
 
 /** Memory for open uploads; at least two are open at a time whatever the model's size, so that one can stall. */
 const UPLOAD_BYTES = 128 * 2 ** 20;
@@ -107,7 +107,12 @@ export class Workbench {
    * Opens a round: offers for it are taken from the call on, not only when it resolves. Of a round that is open already,
    * only who is asked changes. `trains` are those of whom an update is expected.
    */
-  async open(number: number, trains: ReadonlySet<string>, expected: ReadonlySet<string>): Promise<void> {
+  async open(
+    number: number,
+    trains: ReadonlySet<string>,
+    expected: ReadonlySet<string>,
+    history: readonly PastRound[] = [],
+  ): Promise<void> {
     if (this.#round?.number === number) {
       this.#round.expected = expected;
       this.#round.trains = trains;
@@ -122,7 +127,7 @@ export class Workbench {
       open: new Map(),
       asked: new Map(),
       closing: new AbortController(),
-      begun: this.#begin(number, trains.size),
+      begun: this.#begin(number, trains.size, history),
       ready: false,
     };
     this.#round = round;
@@ -130,10 +135,11 @@ export class Workbench {
     round.ready = true;
   }
 
-  async #begin(round: number, updatesBound: number): Promise<void> {
+  async #begin(round: number, updatesBound: number, history: readonly PastRound[]): Promise<void> {
     if (updatesBound === 0 || round === 0) return;
     const layout = this.#layout!;
-    await this.#aggregation.begin({ round, layout, global: this.#global, weightBound: WEIGHT_BOUND, updatesBound });
+    const bounds = { weightBound: WEIGHT_BOUND, updatesBound };
+    await this.#aggregation.begin({ round, layout, global: this.#global, ...bounds, history });
   }
 
   /** Takes an offer in. Resolves to the verdict; never rejects. */

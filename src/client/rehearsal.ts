@@ -42,12 +42,13 @@ export async function rehearse(options: RehearsalOptions): Promise<Rehearsal> {
       import("../workspace/define.ts"),
     ],
   );
-  const [{ checkShard, loadShard }, { tfjsEngine }, { travellingOf }, { runTasks }, { namedTensors }] =
+  const [{ checkShard, loadShard }, { tfjsEngine }, { travellingOf }, { runTasks }, { sharesOf }, { namedTensors }] =
     await Promise.all([
       import("../data/shard.ts"),
       import("../engine/tfjs.ts"),
       import("../engine/travelling.ts"),
       import("../../actors/collaborator/work.ts"),
+      import("../../actors/aggregation/parted.ts"),
       import("../tensor/named.ts"),
     ]);
   const { plan, archive, digest } = await prepareExperiment(await experimentSource({ name: NAME, ...source }));
@@ -62,7 +63,9 @@ export async function rehearse(options: RehearsalOptions): Promise<Rehearsal> {
     const opening = { seed: plan.seed, sampleShape, targetShape, remembers: remembering(plan) };
     const trainer = await engine.open(definition, opening);
     try {
-      travellingOf(trainer, plan);
+      const { layout: travels } = travellingOf(trainer, plan);
+      const { tensors } = plan.aggregation;
+      if (tensors !== undefined) sharesOf(travels, [...tensors.map((t) => t.names), undefined]);
       let global = new Float32Array(trainer.layout.length);
       trainer.read(global);
       const told: Rehearsal["rounds"][number][] = [];

@@ -14,10 +14,11 @@ import { FlError } from "../errors.ts";
 import { nearest } from "../nearest.ts";
 import { parsePlacement } from "../parts/placement.ts";
 import { parseStrict, type Strict } from "../validate.ts";
+import { aggregation, rulesOf } from "./aggregating.ts";
 import { assigner, assignerProblems } from "./assigning.ts";
 import { checkpoints, from } from "./checkpoints.ts";
 import { duration } from "./duration.ts";
-import { free, isPlacement, short, token } from "./forms.ts";
+import { free, short, token } from "./forms.ts";
 import { optimizer, optimizerProblem } from "./optimizer.ts";
 import { best, type PlanBest, type PlanStop, resolvedBest, resolvedStop, stop } from "./rating.ts";
 import { stragglers, stragglersProblem } from "./stragglers.ts";
@@ -95,17 +96,7 @@ export const planSchema = z.strictObject({
   stragglers: stragglers
     .prefault("deadline")
     .describe("When a round no longer waits for its slowest. A bare name is short for `{ use: name }`."),
-  aggregation: short(
-    "use",
-    z.strictObject({
-      use: z
-        .string()
-        .refine(isPlacement, "must be a built-in name, a ./path or nats:<name>")
-        .default("fedavg")
-        .describe("A built-in name, a module (`./median.ts`), or `nats:<name>` for an actor on the bus."),
-      options: free.default({}).describe("Handed to the aggregation as they are."),
-    }),
-  )
+  aggregation: aggregation
     .prefault("fedavg")
     .describe("How updates become the next model. A bare name is short for `{ use: name }`."),
   weight: z
@@ -249,7 +240,7 @@ export const ratesFinal = ({ tasks }: Pick<Plan, "tasks">): boolean =>
 
 /** The modules that the plan names by path, each once: they travel with the workspace. */
 export function modulesOf(plan: Plan): string[] {
-  const placed = [plan.aggregation.use, plan.assigner.use, plan.stragglers.use];
+  const placed = [...rulesOf(plan.aggregation).map((r) => r.use), plan.assigner.use, plan.stragglers.use];
   return [...new Set(placed.filter((use) => parsePlacement(use).kind === "module"))];
 }
 

@@ -1,5 +1,8 @@
 /** What a plan says of single tensors and of how updates travel: in whole experiments over a memory world. */
 import test from "ava";
+import { fedavg } from "../../actors/aggregation/fedavg.ts";
+import { PartedAggregation } from "../../actors/aggregation/parted.ts";
+import { defineAggregation } from "../../src/parts/aggregation.ts";
 import { layoutOf } from "../../src/tensor/layout.ts";
 import { decode } from "../../src/wire/codec.ts";
 import { type Offer, offer } from "../../src/wire/messages.ts";
@@ -117,4 +120,32 @@ test("C28 a pattern that matches nothing is told with what there is, and one tha
     /FL_PLAN_INVALID.*bm\* matches no tensor.*0\.kernel \(dense\/kernel\), 1\.gamma \(bn1/,
   );
   t.regex(await why(["*"]), /FL_PLAN_INVALID.*matches every tensor/);
+});
+
+test("C08 an aggregation of one's own sees every collaborator's tensors and what came of earlier rounds, and each tensor may have its own", async (t) => {
+  const saw: { names: readonly string[]; rows: number[][]; rounds: number[] }[] = [];
+  const first = defineAggregation({
+    name: "first",
+    history: true,
+    combine({ columns, collaborators, history, out }) {
+      saw.push({ names: collaborators, rows: columns.map((c) => [...c]), rounds: history.map((h) => h.round) });
+      out.set(columns[0]!);
+    },
+  });
+  const aggregation = new PartedAggregation([
+    { names: ["*.gamma"], aggregation: first.create() },
+    { names: undefined, aggregation: fedavg.create() },
+  ]);
+  const e = experiment(t, { plan: { rounds: 2 } });
+  const aggregator = await e.aggregator({ aggregation });
+  const run = await Promise.all(everyone.map((n) => e.collaborator(n, threeLayers())));
+  t.like(await aggregator.done, { state: "finished" });
+  t.deepEqual(
+    saw.map(({ names, rounds }) => [...names, ...rounds]),
+    [everyone, [...everyone, 1]],
+  );
+  const { saw: seen } = run[0]!.trainer as ReturnType<typeof threeLayers>;
+  t.deepEqual(saw[0]!.rows[0], alone("a", 1));
+  t.deepEqual(seen.get("validate 3")!.slice(3, 5), alone("a", 2), "the first collaborator's, as the rule says");
+  t.deepEqual(seen.get("validate 3")!.toSpliced(3, 2), shared(2), "the rest is averaged");
 });

@@ -41,6 +41,7 @@ test("plan: version and rounds are all that must be said", (t) => {
     stragglers: { use: "deadline", options: {} },
     aggregation: { use: "fedavg", options: {} },
     weight: "samples",
+    optimizer: "reset",
     best: { metric: "validate_global.accuracy", mode: "max" },
     checkpoints: { keep: "last" },
     engine: { backend: "auto" },
