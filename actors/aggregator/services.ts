@@ -115,7 +115,8 @@ export class AggregatorServices {
         { round, index },
         { timeoutMs: STALL_MS, signal },
       );
-    this.#bench = new Workbench(aggregation, pull, (collaborator, bytes) => this.#peers.bytes(collaborator, bytes));
+    const onBytes = (collaborator: string, bytes: number): void => this.#peers.bytes(collaborator, bytes);
+    this.#bench = new Workbench(aggregation, pull, onBytes, plan);
   }
 
   get ledger(): Ledger {

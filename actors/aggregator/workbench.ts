@@ -17,6 +17,7 @@
 import { asFlError, FlError } from "../../src/errors.ts";
 import type { Aggregation } from "../../src/parts/aggregation.ts";
 import { Assembly } from "../../src/tensor/assembly.ts";
+import { undiffer } from "../../src/tensor/delta.ts";
 import { decodeFrame } from "../../src/tensor/frame.ts";
 import { type Layout, layoutOf, sameLayout } from "../../src/tensor/layout.ts";
 import { bytesOf } from "../../src/transfer/model-stream.ts";
@@ -59,6 +60,8 @@ export class Workbench {
   readonly #aggregation: Aggregation;
   readonly #pull: Pull;
   readonly #onBytes: (collaborator: string, bytes: number) => void;
+  /** updates come as differences from the open round's model; the first model comes as it is */
+  readonly #delta: boolean;
   #layout: Layout | undefined;
   /** the model of the open round, and the buffer of the next */
   #global = new Float32Array(0);
@@ -69,7 +72,13 @@ export class Workbench {
   /** the uploads under way, the eldest first */
   readonly #pulling = new Set<object>();
 
-  constructor(aggregation: Aggregation, pull: Pull, onBytes: (collaborator: string, bytes: number) => void) {
+  constructor(
+    aggregation: Aggregation,
+    pull: Pull,
+    onBytes: (collaborator: string, bytes: number) => void,
+    { delta = false } = {},
+  ) {
+    this.#delta = delta;
     this.#aggregation = aggregation;
     this.#pull = pull;
     this.#onBytes = onBytes;
@@ -182,6 +191,7 @@ export class Workbench {
         if (!round.ready) await Promise.race([round.begun, closed(round)]); // B5
         if (round.closing.signal.aborted) return { verdict: "late" }; // B3
         if (!round.expected.has(collaborator)) throw notAsked(round, collaborator); // another was asked meanwhile
+        if (this.#delta && round.number > 0) await undiffer(slot, this.#global);
         if (round.number === 0) this.#global.set(slot);
         else await this.#aggregation.accept({ collaborator, weight: offer.weight, values: slot });
         round.updates++;

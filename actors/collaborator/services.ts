@@ -15,6 +15,7 @@ import type { Trainer } from "../../src/engine/engine.ts";
 import { Travelling } from "../../src/engine/travelling.ts";
 import { asFlError, FlError, type WireError } from "../../src/errors.ts";
 import type { Plan } from "../../src/plan/plan.ts";
+import { differ } from "../../src/tensor/delta.ts";
 import { CHUNK_BYTES, encodeFrame } from "../../src/tensor/frame.ts";
 import { layoutOf, sameLayout, specsOf } from "../../src/tensor/layout.ts";
 import { bytesOf, ModelFeed } from "../../src/transfer/model-stream.ts";
@@ -201,7 +202,9 @@ export class CollaboratorServices {
       progress: (label, done, total) => this.#doing(label, done, total),
       measured: (label, values) => this.#ledger.metrics(round, label, values),
     });
-    return { round, weight, metrics, bytes: trained ? bytesOf(travelling.leave(this.#values)) : new Uint8Array(0) };
+    if (!trained) return { round, weight, metrics, bytes: new Uint8Array(0) };
+    const leaving = travelling.leave(this.#values);
+    return { round, weight, metrics, bytes: bytesOf(this.#parts.plan.delta ? differ(leaving, global) : leaving) };
   }
 
   async #offer({ epoch, round }: Place, signal: AbortSignal): Promise<void> {

@@ -103,6 +103,10 @@ export const planSchema = z.strictObject({
     .enum(["samples", "equal"])
     .default("samples")
     .describe("What an update counts: by the samples it was trained on, or one vote each."),
+  delta: z
+    .boolean()
+    .default(false)
+    .describe("Whether updates travel as differences from the model that entered the round."),
   optimizer: optimizer
     .default("reset")
     .describe(

@@ -3,6 +3,7 @@ import test from "ava";
 import { fedavg } from "../../actors/aggregation/fedavg.ts";
 import { PartedAggregation } from "../../actors/aggregation/parted.ts";
 import { defineAggregation } from "../../src/parts/aggregation.ts";
+import { decodeFrame } from "../../src/tensor/frame.ts";
 import { layoutOf } from "../../src/tensor/layout.ts";
 import { decode } from "../../src/wire/codec.ts";
 import { type Offer, offer } from "../../src/wire/messages.ts";
@@ -148,4 +149,50 @@ test("C08 an aggregation of one's own sees every collaborator's tensors and what
   t.deepEqual(saw[0]!.rows[0], alone("a", 1));
   t.deepEqual(seen.get("validate 3")!.slice(3, 5), alone("a", 2), "the first collaborator's, as the rule says");
   t.deepEqual(seen.get("validate 3")!.toSpliced(3, 2), shared(2), "the rest is averaged");
+});
+
+test("C23 updates as differences from the model come to the same, within the stated bound, also with tensors held out", async (t) => {
+  const run = async (plan: object): Promise<{ model: Float32Array; frames: Float32Array[] }> => {
+    const world = testWorld();
+    const offered = offersOf(world);
+    const e = experiment(t, { world, plan: { rounds: 3, ...plan } });
+    const aggregator = await e.aggregator();
+    await Promise.all(everyone.map((n) => e.collaborator(n, threeLayers())));
+    t.like(await aggregator.done, { state: "finished" });
+    const frames = offered.flatMap(({ frame, round }) => {
+      if (frame === undefined || round !== 1) return [];
+      return [new Float32Array(new Uint8Array(decodeFrame(frame).data).buffer)];
+    });
+    return { model: await e.model("last"), frames };
+  };
+  for (const more of [{}, { holdout: { names: ["bn*"] } }]) {
+    const full = await run(more);
+    const delta = await run({ ...more, delta: true });
+    const largest = Math.max(...[...full.frames, full.model].flatMap((values) => [...values].map(Math.abs)));
+    for (const [i, x] of full.model.entries()) {
+      t.true(Math.abs(x - delta.model[i]!) <= 3 * 2 ** -23 * largest, `${x} ${delta.model[i]}`);
+    }
+    t.notDeepEqual(delta.frames, full.frames, "what travels is something else");
+    t.is(delta.frames.length, 3);
+    for (const frame of delta.frames) t.true(frame.every((x) => Math.abs(x) <= 0.6 + 1e-6));
+  }
+});
+
+test("C23 a difference is repeated to a restarted Aggregator and counts against the same model", async (t) => {
+  const e = experiment(t, { plan: { rounds: 3, delta: true } });
+  const reached = gate();
+  const held = gate();
+  const hold: Hook = ({ task, round, collaborator }) => {
+    if (task !== "train" || round !== 2 || collaborator !== "c") return;
+    reached.open();
+    return held.opened;
+  };
+  const first = await e.aggregator();
+  await Promise.all(everyone.map((n) => e.collaborator(n, fakeTrainer(8, hold))));
+  await reached.opened;
+  await first.kill();
+  const second = await e.aggregator();
+  held.open();
+  t.like(await second.done, { state: "finished" });
+  for (const [i, x] of expected(8, 3, all).entries()) t.true(Math.abs(x - (await e.model("last"))[i]!) < 1e-6);
 });
