@@ -22,7 +22,9 @@ export function builtinAggregation(name: string): AggregationPart {
 }
 
 /** What can be said of a plan's aggregation wherever the plan is read. @throws FL_PART_UNKNOWN, FL_PLAN_INVALID */
-export function checkBuiltin({ use, options }: Plan["aggregation"]): void {
-  const placement = parsePlacement(use);
-  if (placement.kind === "builtin") builtinAggregation(placement.name).create(options);
+export function checkBuiltin(aggregation: Plan["aggregation"]): void {
+  for (const { use, options } of [aggregation, ...(aggregation.tensors ?? [])]) {
+    const placement = parsePlacement(use);
+    if (placement.kind === "builtin") builtinAggregation(placement.name).create(options);
+  }
 }

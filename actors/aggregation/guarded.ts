@@ -30,6 +30,7 @@ class Guarded implements Aggregation {
   readonly #name: string;
   readonly #inner: Aggregation;
   readonly save?: () => Uint8Array;
+  readonly history: boolean;
 
   constructor(name: string, inner: Aggregation) {
     for (const method of ["begin", "accept", "finish"] as const) {
@@ -39,6 +40,7 @@ class Guarded implements Aggregation {
     }
     this.#name = name;
     this.#inner = inner;
+    this.history = inner.history === true;
     if (inner.save !== undefined) this.save = () => attempt(name, () => inner.save!()); // GU2
   }
 

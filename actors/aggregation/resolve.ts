@@ -8,10 +8,12 @@ import { asFlError, FlError } from "../../src/errors.ts";
 import type { Aggregation, AggregationPart } from "../../src/parts/aggregation.ts";
 import { loadModule } from "../../src/parts/module.ts";
 import { parsePlacement } from "../../src/parts/placement.ts";
+import type { Plan } from "../../src/plan/plan.ts";
 import type { Wire } from "../../src/wire/wire.ts";
 import { importPart } from "../../src/workspace/open.ts";
 import { builtinAggregation } from "./builtin.ts";
 import { checkAggregation } from "./guarded.ts";
+import { PartedAggregation, type Rule } from "./parted.ts";
 import { RemoteAggregation } from "./remote.ts";
 
 export type AggregationPlace = {
@@ -20,6 +22,25 @@ export type AggregationPlace = {
   /** the opened workspace archive */
   readonly archiveDir?: string;
 };
+
+/** The plan's: one rule, or one for each group of tensors. @throws what `resolveAggregation` throws */
+export async function planAggregation(
+  { use, options, tensors = [] }: Plan["aggregation"],
+  place: AggregationPlace,
+): Promise<Aggregation> {
+  const rest = resolveAggregation(use, options, place);
+  if (tensors.length === 0) return rest;
+  const rules = [
+    ...tensors.map(async (t) => rule(t.names, resolveAggregation(t.use, t.options, place))),
+    rule(undefined, rest),
+  ];
+  return new PartedAggregation(await Promise.all(rules));
+}
+
+const rule = async (names: Rule["names"], aggregation: Promise<Aggregation>): Promise<Rule> => ({
+  names,
+  aggregation: await aggregation,
+});
 
 /** @throws FL_PART_UNKNOWN, FL_PART_FAILED, FL_PLAN_INVALID when the options are not the rule's */
 export async function resolveAggregation(

@@ -9,6 +9,7 @@ import { FlError } from "../../src/errors.ts";
 import type { Plan } from "../../src/plan/plan.ts";
 import { layoutOf } from "../../src/tensor/layout.ts";
 import { parseSafetensors, type Safetensors } from "../../src/tensor/safetensors.ts";
+import { modelOf } from "../../src/tensor/slots.ts";
 import { readModel } from "../../src/transfer/model-stream.ts";
 import type { ExperimentRecord, RoundRecord, Submission } from "../../src/wire/messages.ts";
 import { buckets, shelves } from "../../src/wire/table.ts";
@@ -85,5 +86,5 @@ async function streamed(
   const bytes = await readModel(await wire.journal("model", exp), ref);
   if (bytes === undefined) throw none;
   const values = new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4);
-  return { layout: layoutOf(open.specs), values, trained, round: trained };
+  return modelOf({ layout: layoutOf(open.specs), values, trained, round: trained });
 }

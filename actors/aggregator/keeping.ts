@@ -9,6 +9,7 @@ import { isKept, stillKept } from "../../src/plan/checkpoints.ts";
 import type { Plan } from "../../src/plan/plan.ts";
 import type { Layout } from "../../src/tensor/layout.ts";
 import { writeSafetensors } from "../../src/tensor/safetensors.ts";
+import { modelOf } from "../../src/tensor/slots.ts";
 import { shelves } from "../../src/wire/table.ts";
 import type { Wire } from "../../src/wire/wire.ts";
 
@@ -39,7 +40,8 @@ export class Keeping {
     if (!isKept(this.#keep, round)) return kept;
     const metadata = { experiment: this.#exp, rounds: String(trained), round: String(round) };
     const shelf = await this.#wire.shelf(shelves.models);
-    await shelf.put(keptObject(this.#exp, round), writeSafetensors(layout, values, metadata));
+    const model = modelOf({ layout, values });
+    await shelf.put(keptObject(this.#exp, round), writeSafetensors(model.layout, model.values, metadata));
     const all = [...kept.filter((n) => n !== round), round];
     const left = stillKept(this.#keep, all);
     this.#dropped = [...this.#dropped, ...all.filter((n) => !left.includes(n))];

@@ -5,7 +5,7 @@ import { host } from "../../src/host.ts";
 import { parsePlacement } from "../../src/parts/placement.ts";
 import { modulesOf, parsePlan, ratesFinal } from "../../src/plan/plan.ts";
 import { buckets } from "../../src/wire/table.ts";
-import { resolveAggregation } from "../aggregation/resolve.ts";
+import { planAggregation } from "../aggregation/resolve.ts";
 import { resolveAssigner } from "../assigner/resolve.ts";
 import { roleConfig, runRole } from "../entrypoint.ts";
 import { resolveStragglers } from "../straggler/resolve.ts";
@@ -25,7 +25,7 @@ runRole(config, "aggregator", async ({ config: { name }, wire, ports, stop, read
   const opening = { dependencies: "ignore", signal: stop } as const;
   const opened = modulesOf(plan).length > 0 ? await openSubmitted(wire, record.submission, opening) : undefined;
   const [aggregation, assigner, stragglers] = await Promise.all([
-    resolveAggregation(plan.aggregation.use, plan.aggregation.options, {
+    planAggregation(plan.aggregation, {
       ...{ wire, exp: name },
       ...(opened === undefined ? {} : { archiveDir: opened.dir }),
     }),

@@ -5,6 +5,7 @@ import { FlError } from "../../src/errors.ts";
 import type { Journal } from "../../src/ports.ts";
 import type { Layout } from "../../src/tensor/layout.ts";
 import { writeSafetensors } from "../../src/tensor/safetensors.ts";
+import { modelOf } from "../../src/tensor/slots.ts";
 import { readModel, sameModel } from "../../src/transfer/model-stream.ts";
 import type { Outcome } from "../../src/wire/messages.ts";
 import { shelves } from "../../src/wire/table.ts";
@@ -24,8 +25,11 @@ export async function storeOutcome(
   const { best, trained, metrics, model } = checkpoint;
   if (layout === undefined || model === null) throw new FlError("FL_STATE", { reason: "there is no model" });
   const shelf = await wire.shelf(shelves.models);
-  const put = (which: "best" | "last", values: Float32Array, rounds: number): Promise<string> =>
-    shelf.put(`${exp}.${which}`, writeSafetensors(layout, values, { experiment: exp, rounds: String(rounds) }));
+  const put = (which: "best" | "last", all: Float32Array, rounds: number): Promise<string> => {
+    const stored = modelOf({ layout, values: all });
+    const metadata = { experiment: exp, rounds: String(rounds) };
+    return shelf.put(`${exp}.${which}`, writeSafetensors(stored.layout, stored.values, metadata));
+  };
   await put("last", global, trained);
   if (best === null || sameModel(best.model, model)) await put("best", global, trained);
   else {

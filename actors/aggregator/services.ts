@@ -10,9 +10,11 @@ import { type EventObject, fromCallback, fromPromise } from "xstate";
 import { asFlError, FlError } from "../../src/errors.ts";
 import type { Aggregation } from "../../src/parts/aggregation.ts";
 import type { StragglerPolicy } from "../../src/parts/straggler.ts";
+import { remembering } from "../../src/plan/optimizer.ts";
 import { type Plan, quorumOf } from "../../src/plan/plan.ts";
 import type { Journal } from "../../src/ports.ts";
 import { layoutOf, specsOf } from "../../src/tensor/layout.ts";
+import { withSlots } from "../../src/tensor/slots.ts";
 import { bytesOf, publishModel, readModel } from "../../src/transfer/model-stream.ts";
 import { STALL_MS } from "../../src/transfer/pull.ts";
 import { decode, encode } from "../../src/wire/codec.ts";
@@ -95,7 +97,7 @@ export class AggregatorServices {
     this.#peers = new Peers(record.collaborators);
     this.#shelving = new Shelving(wire, models, record.name);
     this.#keeping = new Keeping(wire, record.name, plan);
-    this.#history = new History(parts.remembers ?? false);
+    this.#history = new History(parts.remembers === true || aggregation.history === true);
     this.#roster = new Roster(wire, record, this.#peers);
     this.#assigner = parts.assigner;
     const { clock } = wire.ports;
@@ -113,7 +115,8 @@ export class AggregatorServices {
         { round, index },
         { timeoutMs: STALL_MS, signal },
       );
-    this.#bench = new Workbench(aggregation, pull, (collaborator, bytes) => this.#peers.bytes(collaborator, bytes));
+    const onBytes = (collaborator: string, bytes: number): void => this.#peers.bytes(collaborator, bytes);
+    this.#bench = new Workbench(aggregation, pull, onBytes, plan);
   }
 
   get ledger(): Ledger {
@@ -200,8 +203,10 @@ export class AggregatorServices {
     const given = await initialModel(this.#wire, this.#record, this.#plan);
     if (given === undefined) return { round: 0, trained: 0, model: null };
     const round = given.round + 1;
-    this.#bench.load(given.layout, given.values);
-    return { round, trained: given.trained, model: await this.#store(round, given.layout.digest) };
+    const kind = this.#plan.optimizer === "global" ? remembering(this.#plan) : undefined;
+    const layout = kind === undefined ? given.layout : withSlots(given.layout, kind);
+    this.#bench.load(layout, given.values); // nothing is remembered yet
+    return { round, trained: given.trained, model: await this.#store(round, layout.digest) };
   }
 
   #store(round: number, layout: string): Promise<ModelRef> {
@@ -245,7 +250,7 @@ export class AggregatorServices {
     this.#peers.round(round, expected);
     this.#open = record;
     // An aggregation that is not ready yet, one on the bus say, holds back neither the round nor its deadline.
-    this.#bench.open(round, trainersOf(this.#plan, assigned), expected).catch((e) => {
+    this.#bench.open(round, trainersOf(this.#plan, assigned), expected, this.#history.past).catch((e) => {
       if (this.#open === record) this.#tell({ type: "aggregation.lost", error: asFlError(e).toJSON() });
     });
     if (round > 0) {

@@ -17,11 +17,12 @@
 import { asFlError, FlError } from "../../src/errors.ts";
 import type { Aggregation } from "../../src/parts/aggregation.ts";
 import { Assembly } from "../../src/tensor/assembly.ts";
+import { undiffer } from "../../src/tensor/delta.ts";
 import { decodeFrame } from "../../src/tensor/frame.ts";
 import { type Layout, layoutOf, sameLayout } from "../../src/tensor/layout.ts";
 import { bytesOf } from "../../src/transfer/model-stream.ts";
 import { pullChunks, WINDOW } from "../../src/transfer/pull.ts";
-import type { MetricsOfTask, Offer, Verdict } from "../../src/wire/messages.ts";
+import type { MetricsOfTask, Offer, PastRound, Verdict } from "../../src/wire/messages.ts";
 
 /** Memory for open uploads; at least two are open at a time whatever the model's size, so that one can stall. */
 const UPLOAD_BYTES = 128 * 2 ** 20;
@@ -59,6 +60,8 @@ export class Workbench {
   readonly #aggregation: Aggregation;
   readonly #pull: Pull;
   readonly #onBytes: (collaborator: string, bytes: number) => void;
+  /** updates come as differences from the open round's model; the first model comes as it is */
+  readonly #delta: boolean;
   #layout: Layout | undefined;
   /** the model of the open round, and the buffer of the next */
   #global = new Float32Array(0);
@@ -69,7 +72,13 @@ export class Workbench {
   /** the uploads under way, the eldest first */
   readonly #pulling = new Set<object>();
 
-  constructor(aggregation: Aggregation, pull: Pull, onBytes: (collaborator: string, bytes: number) => void) {
+  constructor(
+    aggregation: Aggregation,
+    pull: Pull,
+    onBytes: (collaborator: string, bytes: number) => void,
+    { delta = false } = {},
+  ) {
+    this.#delta = delta;
     this.#aggregation = aggregation;
     this.#pull = pull;
     this.#onBytes = onBytes;
@@ -107,7 +116,12 @@ export class Workbench {
    * Opens a round: offers for it are taken from the call on, not only when it resolves. Of a round that is open already,
    * only who is asked changes. `trains` are those of whom an update is expected.
    */
-  async open(number: number, trains: ReadonlySet<string>, expected: ReadonlySet<string>): Promise<void> {
+  async open(
+    number: number,
+    trains: ReadonlySet<string>,
+    expected: ReadonlySet<string>,
+    history: readonly PastRound[] = [],
+  ): Promise<void> {
     if (this.#round?.number === number) {
       this.#round.expected = expected;
       this.#round.trains = trains;
@@ -122,7 +136,7 @@ export class Workbench {
       open: new Map(),
       asked: new Map(),
       closing: new AbortController(),
-      begun: this.#begin(number, trains.size),
+      begun: this.#begin(number, trains.size, history),
       ready: false,
     };
     this.#round = round;
@@ -130,10 +144,11 @@ export class Workbench {
     round.ready = true;
   }
 
-  async #begin(round: number, updatesBound: number): Promise<void> {
+  async #begin(round: number, updatesBound: number, history: readonly PastRound[]): Promise<void> {
     if (updatesBound === 0 || round === 0) return;
     const layout = this.#layout!;
-    await this.#aggregation.begin({ round, layout, global: this.#global, weightBound: WEIGHT_BOUND, updatesBound });
+    const bounds = { weightBound: WEIGHT_BOUND, updatesBound };
+    await this.#aggregation.begin({ round, layout, global: this.#global, ...bounds, history });
   }
 
   /** Takes an offer in. Resolves to the verdict; never rejects. */
@@ -176,6 +191,7 @@ export class Workbench {
         if (!round.ready) await Promise.race([round.begun, closed(round)]); // B5
         if (round.closing.signal.aborted) return { verdict: "late" }; // B3
         if (!round.expected.has(collaborator)) throw notAsked(round, collaborator); // another was asked meanwhile
+        if (this.#delta && round.number > 0) await undiffer(slot, this.#global);
         if (round.number === 0) this.#global.set(slot);
         else await this.#aggregation.accept({ collaborator, weight: offer.weight, values: slot });
         round.updates++;

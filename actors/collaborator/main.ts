@@ -4,6 +4,7 @@ import { loadShard } from "../../src/data/shard.ts";
 import { tfjsEngine } from "../../src/engine/tfjs.ts";
 import { asFlError, FlError, fromWire } from "../../src/errors.ts";
 import { host } from "../../src/host.ts";
+import { remembering } from "../../src/plan/optimizer.ts";
 import { parsePlan, planDigest } from "../../src/plan/plan.ts";
 import { buckets } from "../../src/wire/table.ts";
 import { checkExperiment } from "../../src/workspace/define.ts";
@@ -50,7 +51,8 @@ runRole(config, "collaborator", async ({ config: told, wire, ports, stop, ready 
         const data = await loadShard(descriptor, { name, params: shard.params, seed: plan.seed, signal }).catch((e) => {
           throw asFlError(e, "FL_SHARD_FAILED");
         });
-        const trainer = await engine.open(definition, { seed: plan.seed, sampleShape, targetShape });
+        const opening = { seed: plan.seed, sampleShape, targetShape, remembers: remembering(plan) };
+        const trainer = await engine.open(definition, opening);
         ports.log.info(
           { backend: engine.backend, samples: data.train.size, parameters: trainer.layout.length },
           "prepared",

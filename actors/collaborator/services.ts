@@ -12,8 +12,10 @@
 import { type EventObject, fromCallback, fromPromise } from "xstate";
 import type { Splits } from "../../src/data/shard.ts";
 import type { Trainer } from "../../src/engine/engine.ts";
+import { Travelling } from "../../src/engine/travelling.ts";
 import { asFlError, FlError, type WireError } from "../../src/errors.ts";
 import type { Plan } from "../../src/plan/plan.ts";
+import { differ } from "../../src/tensor/delta.ts";
 import { CHUNK_BYTES, encodeFrame } from "../../src/tensor/frame.ts";
 import { layoutOf, sameLayout, specsOf } from "../../src/tensor/layout.ts";
 import { bytesOf, ModelFeed } from "../../src/transfer/model-stream.ts";
@@ -51,7 +53,7 @@ export class CollaboratorServices {
   readonly #wire: Wire;
   readonly #feed: ModelFeed;
   readonly #ledger: Ledger;
-  #prepared: Prepared | undefined;
+  #prepared: (Prepared & { readonly travelling: Travelling }) | undefined;
   #record: RoundRecord | undefined;
   #values = new Float32Array(0);
   #update: Update | undefined;
@@ -78,7 +80,8 @@ export class CollaboratorServices {
   /** The machine's actors, provided. */
   readonly actors = {
     prepare: fromPromise<void, CollaboratorInput>(async ({ signal }) => {
-      this.#prepared = await this.#parts.prepare(signal);
+      const prepared = await this.#parts.prepare(signal);
+      this.#prepared = { ...prepared, travelling: new Travelling(prepared.trainer, this.#parts.plan) };
       this.#values = new Float32Array(this.#prepared.trainer.layout.length);
       this.#alive = { ...this.#alive, samples: this.#prepared.data.train.size };
     }),
@@ -166,6 +169,7 @@ export class CollaboratorServices {
       signal.throwIfAborted();
       const update = await this.#work(record, round, signal);
       signal.throwIfAborted();
+      if (update.bytes.length > 0) this.#prepared!.travelling.settle(this.#values);
       this.#update = update;
     };
     const working = work();
@@ -174,13 +178,14 @@ export class CollaboratorServices {
   }
 
   async #work(record: RoundRecord, round: number, signal: AbortSignal): Promise<Update> {
-    const { trainer, data } = this.#prepared!;
+    const { trainer, data, travelling } = this.#prepared!;
     if (round === 0) {
       trainer.read(this.#values);
-      return { round, weight: 1, metrics: [], bytes: bytesOf(this.#values) };
+      return { round, weight: 1, metrics: [], bytes: bytesOf(travelling.leave(this.#values)) };
     }
     this.#doing("fetching");
-    if (record.model?.layout !== trainer.layout.digest) sameLayout(layoutOf(record.specs ?? []), trainer.layout);
+    const { layout } = travelling;
+    if (record.model?.layout !== layout.digest) sameLayout(layoutOf(record.specs ?? []), layout);
     const global = await this.#feed.fetch(record.model!, signal);
     // Not kept any more: the round has moved on and a newer record is on its way, which ends this work.
     if (global === undefined) throw new FlError("FL_NOT_FOUND", { reason: `the model of round ${round} is gone` });
@@ -191,19 +196,21 @@ export class CollaboratorServices {
       collaborator: this.#parts.name,
       round,
       labels: record.assigned[this.#parts.name] ?? [],
-      global,
+      global: travelling.enter(global),
       update: this.#values,
       signal,
       progress: (label, done, total) => this.#doing(label, done, total),
       measured: (label, values) => this.#ledger.metrics(round, label, values),
     });
-    return { round, weight, metrics, bytes: trained ? bytesOf(this.#values) : new Uint8Array(0) };
+    if (!trained) return { round, weight, metrics, bytes: new Uint8Array(0) };
+    const leaving = travelling.leave(this.#values);
+    return { round, weight, metrics, bytes: bytesOf(this.#parts.plan.delta ? differ(leaving, global) : leaving) };
   }
 
   async #offer({ epoch, round }: Place, signal: AbortSignal): Promise<void> {
     const update = this.#update;
     if (update?.round !== round) throw new FlError("FL_STATE", { reason: `there is no update of round ${round}` });
-    const { layout } = this.#prepared!.trainer;
+    const { layout } = this.#prepared!.travelling;
     this.#doing("offering");
     this.#feed.listen(layout); // V4
     const { weight, metrics, bytes } = update;
@@ -228,7 +235,7 @@ export class CollaboratorServices {
 
   async #report({ epoch, round, error }: Place & { error: WireError }, signal: AbortSignal): Promise<void> {
     this.#doing("failed");
-    this.#feed.listen(this.#prepared?.trainer.layout);
+    this.#feed.listen(this.#prepared?.travelling.layout);
     this.#wire.ports.log.error({ round, error }, "task failed");
     await insist(signal, async () => {
       const options = { timeoutMs: VERDICT_MS, signal };

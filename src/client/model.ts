@@ -7,6 +7,7 @@ import { FlError } from "../errors.ts";
 import { type Plan, parsePlan } from "../plan/plan.ts";
 import { type Layout, layoutOf } from "../tensor/layout.ts";
 import { parseSafetensors } from "../tensor/safetensors.ts";
+import { modelOf } from "../tensor/slots.ts";
 import { readModel } from "../transfer/model-stream.ts";
 import type { ExperimentRecord, Submission } from "../wire/messages.ts";
 import { buckets, shelves } from "../wire/table.ts";
@@ -56,7 +57,7 @@ async function streamed(wire: Wire, experiment: string, which: "best" | "last"):
     const bytes = await readModel(await wire.journal("model", experiment), ref);
     if (bytes === undefined) continue; // M1
     const values = new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4);
-    return { layout: layoutOf(record.specs), values, rounds: trained };
+    return modelOf({ layout: layoutOf(record.specs), values, rounds: trained });
   }
   throw new FlError("FL_NOT_FOUND", { reason: `the ${which} model of ${experiment} is not kept any more`, experiment });
 }

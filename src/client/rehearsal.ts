@@ -6,7 +6,9 @@
  *     It runs in this process: no other is kept from what it does.
  */
 import type { ShardDescriptor } from "../data/shard.ts";
+import { remembering } from "../plan/optimizer.ts";
 import type { NamedTensors } from "../tensor/named.ts";
+import { modelOf } from "../tensor/slots.ts";
 import type { SourceOptions } from "./source.ts";
 
 export type RehearsalOptions = SourceOptions & {
@@ -40,12 +42,15 @@ export async function rehearse(options: RehearsalOptions): Promise<Rehearsal> {
       import("../workspace/define.ts"),
     ],
   );
-  const [{ checkShard, loadShard }, { tfjsEngine }, { runTasks }, { namedTensors }] = await Promise.all([
-    import("../data/shard.ts"),
-    import("../engine/tfjs.ts"),
-    import("../../actors/collaborator/work.ts"),
-    import("../tensor/named.ts"),
-  ]);
+  const [{ checkShard, loadShard }, { tfjsEngine }, { travellingOf }, { runTasks }, { sharesOf }, { namedTensors }] =
+    await Promise.all([
+      import("../data/shard.ts"),
+      import("../engine/tfjs.ts"),
+      import("../engine/travelling.ts"),
+      import("../../actors/collaborator/work.ts"),
+      import("../../actors/aggregation/parted.ts"),
+      import("../tensor/named.ts"),
+    ]);
   const { plan, archive, digest, installed } = await prepareExperiment(
     await experimentSource({ name: NAME, ...source }),
   );
@@ -58,8 +63,12 @@ export async function rehearse(options: RehearsalOptions): Promise<Rehearsal> {
     const data = await loadShard(shard, { name: NAME, params, seed: plan.seed, signal });
     const { backend } = plan.engine;
     const engine = await tfjsEngine(backend === "auto" ? {} : { backend });
-    const trainer = await engine.open(definition, { seed: plan.seed, sampleShape, targetShape });
+    const opening = { seed: plan.seed, sampleShape, targetShape, remembers: remembering(plan) };
+    const trainer = await engine.open(definition, opening);
     try {
+      const { layout: travels } = travellingOf(trainer, plan);
+      const { tensors } = plan.aggregation;
+      if (tensors !== undefined) sharesOf(travels, [...tensors.map((t) => t.names), undefined]);
       let global = new Float32Array(trainer.layout.length);
       trainer.read(global);
       const told: Rehearsal["rounds"][number][] = [];
@@ -74,7 +83,8 @@ export async function rehearse(options: RehearsalOptions): Promise<Rehearsal> {
         told.push({ round, metrics: Object.fromEntries(named) });
         if (trained) global = update;
       }
-      return { rounds: told, tensors: namedTensors(trainer.layout, global) };
+      const { layout, values } = modelOf({ layout: trainer.layout, values: global });
+      return { rounds: told, tensors: namedTensors(layout, values) };
     } finally {
       trainer.dispose();
     }

@@ -7,6 +7,7 @@
 import { mkdir, rename, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { type TfjsTrainer, tfjsEngine } from "../engine/tfjs.ts";
+import { travellingOf } from "../engine/travelling.ts";
 import { FlError } from "../errors.ts";
 import { scratchFolder } from "../scratch.ts";
 import { sameLayout } from "../tensor/layout.ts";
@@ -54,8 +55,11 @@ export async function openModel(wire: Wire, { layout, values, plan, archive }: F
     const engine = await tfjsEngine();
     const trainer = await engine.open(definition, { seed: plan.seed, ...(await readShapes(wire)) });
     try {
-      sameLayout(trainer.layout, layout);
-      trainer.write(values);
+      const travels = travellingOf(trainer, plan);
+      sameLayout(travels.layout, layout);
+      const whole = new Float32Array(trainer.layout.length);
+      trainer.read(whole); // what the plan holds out is as the seed makes it
+      trainer.write(travels.lay(values, whole));
       return trainer;
     } catch (e) {
       trainer.dispose();

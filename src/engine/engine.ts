@@ -11,12 +11,15 @@
  */
 import type { Splits } from "../data/shard.ts";
 import type { Layout } from "../tensor/layout.ts";
+import type { Remembering } from "../tensor/slots.ts";
 import type { ExperimentDefinition, Metrics } from "../workspace/define.ts";
 
 export type OpenOptions = {
   readonly seed: number;
   readonly sampleShape: readonly number[];
   readonly targetShape: readonly number[];
+  /** what this optimizer of `train` remembers lasts from run to run, and is in the layout behind the model (withSlots) */
+  readonly remembers?: Remembering | undefined;
 };
 
 export type RunContext = {
@@ -32,6 +35,8 @@ export type RunContext = {
 
 export interface Trainer {
   readonly layout: Layout;
+  /** of each tensor in the layout, how the workspace would call it, such as `bn1/gamma`; patterns match either name */
+  readonly paths?: readonly string[];
   /** the names `run` knows */
   readonly tasks: readonly string[];
   /** Copies all weights out. @throws FL_LAYOUT_MISMATCH when `out` has another length */

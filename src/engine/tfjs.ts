@@ -7,17 +7,19 @@ import type * as tfjs from "@tensorflow/tfjs";
 import { Random, seedFrom } from "../data/random.ts";
 import { asFlError, FlError } from "../errors.ts";
 import type { Layout } from "../tensor/layout.ts";
+import { withSlots } from "../tensor/slots.ts";
 import type { ExperimentDefinition, Metrics, Task, TaskContext, Tf } from "../workspace/define.ts";
 import { BUILT_IN, parseArguments, trainArguments, unknownTask, validateArguments } from "./arguments.ts";
 import { type Chosen, chooseBackend } from "./backend.ts";
 import { batches, type Shapes } from "./batches.ts";
 import { withChance } from "./chance.ts";
 import type { Engine, OpenOptions, RunContext, Trainer } from "./engine.ts";
+import { memoryOf } from "./optimizer.ts";
 import { Pace } from "./pace.ts";
 import { saveModel } from "./saved.ts";
 import { type Subject, train } from "./train.ts";
 import { validate } from "./validate.ts";
-import { layoutFrom, readWeights, wrong } from "./weights.ts";
+import { layoutFrom, pathsOf, readWeights, wrong } from "./weights.ts";
 
 /** `model` is the trainer's own: what is written to the trainer is in it, and it goes with the trainer. */
 export type TfjsTrainer = Trainer & { readonly model: tfjs.LayersModel };
@@ -40,20 +42,25 @@ export async function tfjsEngine(options: { readonly backend?: string | undefine
 
 class LayersTrainer implements TfjsTrainer {
   readonly layout: Layout;
+  readonly paths: readonly string[];
   readonly tasks: readonly string[];
   readonly #subject: Subject;
   #running = false;
   #disposed = false;
 
   constructor(tf: Tf, definition: ExperimentDefinition, opening: OpenOptions) {
-    const { seed, sampleShape, targetShape } = opening;
+    const { seed, sampleShape, targetShape, remembers } = opening;
     const shapes: Shapes = { sampleShape, targetShape };
     const model = build(tf, definition, seed, shapes);
-    this.#subject = { tf, definition, model, shapes };
     this.tasks = [...new Set([...BUILT_IN, ...Object.keys(definition.tasks)])];
     try {
       checkModel(definition, model, shapes);
-      this.layout = layoutFrom(model);
+      const bare = layoutFrom(model);
+      if (remembers !== undefined && Object.hasOwn(definition.tasks, "train")) ownTrain();
+      const memory = remembers && memoryOf(remembers, bare);
+      this.layout = remembers === undefined ? bare : withSlots(bare, remembers);
+      this.#subject = { tf, definition, model, shapes, memory };
+      this.paths = pathsOf(model);
     } catch (e) {
       model.dispose();
       throw e;
@@ -67,14 +74,16 @@ class LayersTrainer implements TfjsTrainer {
   read(out: Float32Array): void {
     this.#open();
     this.#fits(out);
-    readWeights(this.#subject.model, this.layout, out);
+    const { model, memory } = this.#subject;
+    readWeights(model, this.layout, out);
+    if (memory !== undefined) out.set(memory.values, memory.model.length);
   }
 
   write(values: Float32Array): void {
     this.#open();
     this.#idle();
     this.#fits(values);
-    const { tf, model } = this.#subject;
+    const { tf, model, memory } = this.#subject;
     model.weights.forEach((weight, i) => {
       const { offset, length, shape } = this.layout.tensors[i]!;
       // A copy: the cpu and node backends keep a reference to what they are given.
@@ -82,6 +91,7 @@ class LayersTrainer implements TfjsTrainer {
       (weight.read() as tfjs.Variable).assign(tensor); // not weight.write, which would apply the layer's constraint
       tensor.dispose();
     });
+    memory?.values.set(values.subarray(memory.model.length));
   }
 
   async run(task: string, context: RunContext): Promise<Metrics> {
@@ -189,6 +199,11 @@ function build(tf: Tf, definition: ExperimentDefinition, seed: number, shapes: S
   }
   if (!(model instanceof tf.LayersModel)) wrong("it must return a tf.LayersModel (tf.sequential, tf.model), at once");
   return model;
+}
+
+function ownTrain(): never {
+  const reason = "optimizer must be reset: the workspace has a train of its own, whose optimizer is its own affair";
+  throw new FlError("FL_PLAN_INVALID", { reason });
 }
 
 function checkModel(definition: ExperimentDefinition, model: tfjs.LayersModel, shapes: Shapes): void {

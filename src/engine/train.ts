@@ -4,7 +4,7 @@
  * A plain loop of gradients and updates; `fit` would spend as long on callbacks, metrics and slices as on arithmetic.
  *
  * G1 The first epoch takes the round's window in its order, each further epoch takes the same samples reshuffled.
- * G2 The optimizer is made anew each round: collaborators keep no state between rounds, so a restarted one is no different.
+ * G2 The optimizer is made anew each round, and given its memory only if the plan has it keep one (src/engine/optimizer.ts).
  * G3 A loss that is not finite ends the run with FL_UPDATE_RANGE: such weights must not leave the site.
  * G4 Reported loss and accuracy are means over the last epoch, each batch measured before its own update.
  */
@@ -17,6 +17,7 @@ import { type Batch, batches, type Shapes, windowOf } from "./batches.ts";
 import { withChance } from "./chance.ts";
 import type { RunContext } from "./engine.ts";
 import { countCorrect, countsAccuracy, lossOf } from "./loss.ts";
+import { type Memory, memorize, optimizerOf, recall } from "./optimizer.ts";
 import { Pace } from "./pace.ts";
 
 /** What a built-in task works on. */
@@ -25,10 +26,12 @@ export type Subject = {
   readonly definition: ExperimentDefinition;
   readonly model: tfjs.LayersModel;
   readonly shapes: Shapes;
+  /** of the optimizer, where it lasts */
+  readonly memory?: Memory | undefined;
 };
 
 export async function train(subject: Subject, args: TrainArguments, context: RunContext): Promise<Metrics> {
-  const { tf, definition, shapes } = subject;
+  const { tf, definition, model, shapes, memory } = subject;
   const { round, seed, collaborator } = context;
   const split = context.data.train;
   const window = windowOf(split.size, args.samples ?? split.size, round, seed, collaborator);
@@ -41,6 +44,7 @@ export async function train(subject: Subject, args: TrainArguments, context: Run
   let loss = 0;
   let correct = 0;
   try {
+    if (memory !== undefined) await recall(tf, optimizer, model, memory);
     for (let epoch = 0; epoch < args.epochs; epoch++) {
       if (epoch > 0) new Random(seedFrom("epoch", seed, collaborator, round, epoch)).shuffle(window); // G1
       loss = 0;
@@ -56,6 +60,7 @@ export async function train(subject: Subject, args: TrainArguments, context: Run
         if (pace.due()) await pace.rest(done, total);
       }
     }
+    if (memory !== undefined) await memorize(optimizer, model, memory);
   } finally {
     optimizer.dispose();
     // Momentum inherits this scalar from SGD and forgets it when it is disposed.
@@ -83,22 +88,13 @@ function step(
         if (withAccuracy) outputs = tf.keep(made); // variableGrads tidies up behind itself
         return lossOf(tf, definition, model, made, batch.targets);
       }, variables);
-      optimizer.applyGradients(grads);
+      // in the order of the weights, with a gap for one that the loss does not see
+      const inOrder = variables.map(({ name }) => ({ name, tensor: grads[name]! }));
+      optimizer.applyGradients(inOrder);
       const correct = outputs ? countCorrect(outputs.dataSync(), batch.targetValues, shapes.targetShape[0]!) : 0;
       return { loss: value.dataSync()[0]!, correct };
     });
   } finally {
     outputs?.dispose();
-  }
-}
-
-function optimizerOf(tf: Tf, args: TrainArguments): tfjs.Optimizer {
-  switch (args.optimizer) {
-    case "sgd":
-      return tf.train.sgd(args.learningRate);
-    case "momentum":
-      return tf.train.momentum(args.learningRate, args.momentum);
-    case "adam":
-      return tf.train.adam(args.learningRate);
   }
 }

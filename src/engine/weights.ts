@@ -4,6 +4,7 @@
  * F1 Tensor names in the layout are `<index>.<kind>` ("0.kernel", "1.bias"). TensorFlow.js's own names count the layers made
  *    in the process so far, so they differ from opening to opening.
  * F2 The layout has all weights, also those not trained (moving means of batch normalisation), in the model's order.
+ * F3 A path has no count of layers either: `dense/kernel` is every dense layer that was given no name.
  */
 import type * as tfjs from "@tensorflow/tfjs";
 import { FlError } from "../errors.ts";
@@ -26,6 +27,16 @@ export function layoutFrom(model: LayersModel): Layout {
     })),
   );
 }
+
+/** TensorFlow.js's name for a layer that was given none: the class in two spellings and how many were made before */
+const UNNAMED = /^(\w+?)_[A-Z][A-Za-z0-9]*?\d+$/;
+
+/** `<layer>/<kind>` of each weight, the layer by its own name, or by its class where it was given none (F3). */
+export const pathsOf = (model: LayersModel): string[] =>
+  model.weights.map(({ originalName }) => {
+    const [layer, ...rest] = originalName.split("/") as [string, ...string[]];
+    return [UNNAMED.exec(layer)?.[1] ?? layer, ...rest].join("/");
+  });
 
 /** Copies all weights out. `out` has the layout's length. */
 export function readWeights(model: LayersModel, layout: Layout, out: Float32Array): void {

@@ -28,7 +28,9 @@ const row = (key: string, otherwise: Verdict, more: More = {}): Row => ({ key, o
 const resolved = implied("read, and laid under what the section itself says");
 const ownClass = (what: string): Verdict => none(`${what} of one's own: Python does not travel here`);
 const exact = implied("updates travel as full weights, exact to the bit");
-const delta = yet("delta", "updates travel as full weights; the result is the same, the traffic is not");
+const delta = mapped("delta", "updates travel as differences from the global model", true);
+const withOptimizer =
+  "together with the argument optimizer of train: momentum or adam, which a Python task had in its code";
 const lossy = yet("compression", "weights travel as they are");
 const files = (which: string): Verdict =>
   renamed(`entente model NAME --${which} --out DIR`, "stored with every round, written to files when asked for");
@@ -69,7 +71,7 @@ export const planKeys: readonly Row[] = [
   row("aggregator.settings.single_col_cert_common_name", none("no counterpart: each envoy goes by its own name"), {
     cases: { null: implied("each envoy goes by its own name"), "": implied("each envoy goes by its own name") },
   }),
-  row("aggregator.settings.use_delta_updates", delta, { cases: { false: exact } }),
+  row("aggregator.settings.use_delta_updates", delta, { cases: { false: exact, null: exact } }),
   row("aggregator.settings.persist_checkpoint", none("a round is stored before the next one opens, always"), {
     cases: { true: implied("a round is always stored before the next one opens") },
   }),
@@ -86,13 +88,13 @@ export const planKeys: readonly Row[] = [
   }),
 
   row("collaborator.template", ownClass("a Collaborator"), { cases: { Collaborator: implied("the Collaborator") } }),
-  row("collaborator.settings.delta_updates", delta, { cases: { false: exact } }),
-  row("collaborator.settings.use_delta_updates", delta, { cases: { false: exact } }),
+  row("collaborator.settings.delta_updates", delta, { cases: { false: exact, null: exact } }),
+  row("collaborator.settings.use_delta_updates", delta, { cases: { false: exact, null: exact } }),
   row("collaborator.settings.opt_treatment", unknown("OpenFL knows RESET, CONTINUE_LOCAL and CONTINUE_GLOBAL"), {
     cases: {
       RESET: implied("the optimizer is made anew each round"),
-      CONTINUE_LOCAL: yet("optimizer", "the optimizer is made anew each round"),
-      CONTINUE_GLOBAL: yet("optimizer", "the optimizer is made anew each round"),
+      CONTINUE_LOCAL: renamed("optimizer: local", withOptimizer),
+      CONTINUE_GLOBAL: renamed("optimizer: global", withOptimizer),
     },
   }),
   row("collaborator.settings.device_assignment_policy", unknown("OpenFL knows CPU_ONLY and CUDA_PREFERRED"), {

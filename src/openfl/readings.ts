@@ -6,7 +6,7 @@
  */
 import { durationMs } from "../plan/duration.ts";
 import { type Facts, isCount, isRate, isSeconds, isShare, type TaskFact } from "./facts.ts";
-import { implied, mapped, none, unknown, type Verdict, yet } from "./finding.ts";
+import { implied, mapped, none, unknown, type Verdict } from "./finding.ts";
 import type { Reading } from "./keys.ts";
 import { itemsOf, plain, refused, type Sourced } from "./source.ts";
 
@@ -103,12 +103,16 @@ export const ownArgument = inTask((_node, { kind }, at, path) =>
 );
 
 /** The plan has one rule: that of the first task whose updates it combines. */
+const byTensor = none(
+  "a round has one update, made by all its tasks: the first one's rule counts; aggregation.tensors has others by tensor",
+);
+
 export const aggregation: Reading = (_node, path, facts) => {
   const task = facts.tasks.get(String(path[1]));
   if (task?.written === undefined) return unnamed;
   if (task.kind === "validate") return implied("metrics are always averaged by samples, in OpenFL too");
   const first = tasksOf(facts).find((t) => t.kind !== "validate");
-  return first === task ? undefined : yet("tasks[].aggregation", "the rule of the first training task counts");
+  return first === task ? undefined : byTensor;
 };
 
 export const aggregationSetting: Reading = (_node, path, facts) => {

@@ -16,6 +16,7 @@
 import { z } from "zod";
 import type { Layout } from "../tensor/layout.ts";
 import { parseStrict } from "../validate.ts";
+import type { PastRound } from "../wire/messages.ts";
 import { Columns, type Combine } from "./columns.ts";
 import type { Update } from "./update.ts";
 
@@ -32,6 +33,8 @@ export type AggregationRound = {
   weightBound: number;
   /** no more updates than this will be accepted; 4096 when absent */
   updatesBound?: number | undefined;
+  /** the newest closed rounds, oldest first, for one that asks for them (`history`) */
+  history?: readonly PastRound[] | undefined;
 };
 
 export type Aggregation = {
@@ -41,11 +44,13 @@ export type Aggregation = {
   /** Writes the next model to `out`. @throws FL_STATE when no update was accepted, FL_PART_LOST (G6) */
   finish(out: Float32Array): void | Promise<void>;
   /** What must last from round to round (momentum, say), stored with each checkpoint; called between rounds only. */
-  save?(): Uint8Array;
+  save?: (() => Uint8Array) | undefined;
   restore?(bytes: Uint8Array): void;
   dispose?(): void | Promise<void>;
   /** Of one that works elsewhere: who is waited for just now, as the plan names it; null if nobody is. For people to see. */
   readonly waitingFor?: string | null;
+  /** It is to be told what came of earlier rounds; the Aggregator remembers that only if somebody asks. */
+  readonly history?: boolean | undefined;
 };
 
 export type AggregationPart = {
@@ -66,6 +71,8 @@ export type AggregationSpec<O> = {
 export type CombineSpec<O> = {
   name: string;
   options?: z.ZodType<O>;
+  /** `combine` is given the newest closed rounds */
+  history?: boolean;
   combine: Combine<O>;
 };
 
@@ -80,7 +87,7 @@ export function defineAggregation<O = Record<string, never>>(
     name,
     create(given = {}) {
       const options = parseStrict(schema, given, { code: "FL_PLAN_INVALID", what: `options of aggregation ${name}` });
-      return "create" in spec ? spec.create(options) : new Columns(name, spec.combine, options);
+      return "create" in spec ? spec.create(options) : new Columns(name, spec.combine, options, spec.history);
     },
   };
 }

@@ -10,6 +10,7 @@
 import { setImmediate as turn } from "node:timers/promises";
 import { asFlError, FlError } from "../errors.ts";
 import { Spill } from "../tensor/spill.ts";
+import type { PastRound } from "../wire/messages.ts";
 import type { Aggregation, AggregationRound } from "./aggregation.ts";
 import { checkValues, checkWeight, type Update } from "./update.ts";
 
@@ -25,6 +26,8 @@ export type Block<O> = {
   /** the next model, the same elements; write every one */
   out: Float32Array;
   options: O;
+  /** the newest closed rounds, oldest first; empty unless the rule is defined with `history: true` */
+  history: readonly PastRound[];
 };
 
 export type Combine<O> = (block: Block<O>) => void | Promise<void>;
@@ -44,7 +47,10 @@ export class Columns<O> implements Aggregation {
   #round: AggregationRound | undefined;
   #rows: Row[] = [];
 
-  constructor(name: string, combine: Combine<O>, options: O) {
+  readonly history: boolean;
+
+  constructor(name: string, combine: Combine<O>, options: O, history = false) {
+    this.history = history;
     this.#name = name;
     this.#combine = combine;
     this.#options = options;
@@ -96,11 +102,12 @@ export class Columns<O> implements Aggregation {
     this.#round = undefined;
   }
 
-  async #block(block: Omit<Block<O>, "options">, from: number): Promise<void> {
+  async #block(block: Omit<Block<O>, "options" | "history">, from: number): Promise<void> {
     const { out } = block;
     out.fill(Number.NaN); // K3
     try {
-      await this.#combine({ ...block, options: this.#options });
+      const history = this.#round?.history ?? [];
+      await this.#combine({ ...block, options: this.#options, history });
     } catch (e) {
       throw asFlError(e, "FL_PART_FAILED");
     }

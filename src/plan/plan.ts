@@ -14,12 +14,15 @@ import { FlError } from "../errors.ts";
 import { nearest } from "../nearest.ts";
 import { parsePlacement } from "../parts/placement.ts";
 import { parseStrict, type Strict } from "../validate.ts";
+import { aggregation, rulesOf } from "./aggregating.ts";
 import { assigner, assignerProblems } from "./assigning.ts";
 import { checkpoints, from } from "./checkpoints.ts";
 import { duration } from "./duration.ts";
-import { free, isPlacement, short, token } from "./forms.ts";
+import { free, short, token } from "./forms.ts";
+import { optimizer, optimizerProblem } from "./optimizer.ts";
 import { best, type PlanBest, type PlanStop, resolvedBest, resolvedStop, stop } from "./rating.ts";
 import { stragglers, stragglersProblem } from "./stragglers.ts";
+import { holdout } from "./tensors.ts";
 
 const quorumForm = (v: unknown): boolean =>
   v === "all" ||
@@ -93,23 +96,25 @@ export const planSchema = z.strictObject({
   stragglers: stragglers
     .prefault("deadline")
     .describe("When a round no longer waits for its slowest. A bare name is short for `{ use: name }`."),
-  aggregation: short(
-    "use",
-    z.strictObject({
-      use: z
-        .string()
-        .refine(isPlacement, "must be a built-in name, a ./path or nats:<name>")
-        .default("fedavg")
-        .describe("A built-in name, a module (`./median.ts`), or `nats:<name>` for an actor on the bus."),
-      options: free.default({}).describe("Handed to the aggregation as they are."),
-    }),
-  )
+  aggregation: aggregation
     .prefault("fedavg")
     .describe("How updates become the next model. A bare name is short for `{ use: name }`."),
   weight: z
     .enum(["samples", "equal"])
     .default("samples")
     .describe("What an update counts: by the samples it was trained on, or one vote each."),
+  delta: z
+    .boolean()
+    .default(false)
+    .describe("Whether updates travel as differences from the model that entered the round."),
+  optimizer: optimizer
+    .default("reset")
+    .describe(
+      "What the optimizer of `train` remembers at the end of a round: forgotten, kept at each collaborator, or combined like weights.",
+    ),
+  holdout: holdout
+    .optional()
+    .describe("Tensors that stay at each collaborator: in no update, in no model that is stored."),
   best: best
     .nullable()
     .optional()
@@ -183,6 +188,8 @@ const resolved = planSchema.transform((written, ctx): Plan => {
     report(["assigner", ...path], says, undefined, true);
   const moot = stragglersProblem(written.stragglers, written);
   if (moot !== undefined) report(["stragglers"], moot, undefined, true);
+  const forgetful = optimizerProblem(written);
+  if (forgetful !== undefined) report(["optimizer"], forgetful, written.optimizer, true);
   const { stop, ...rest } = written;
   const decided = stop === undefined ? {} : { stop: resolvedStop(stop) };
   return { ...rest, ...decided, tasks, best: resolveBest(written.best, tasks) };
@@ -237,7 +244,7 @@ export const ratesFinal = ({ tasks }: Pick<Plan, "tasks">): boolean =>
 
 /** The modules that the plan names by path, each once: they travel with the workspace. */
 export function modulesOf(plan: Plan): string[] {
-  const placed = [plan.aggregation.use, plan.assigner.use, plan.stragglers.use];
+  const placed = [...rulesOf(plan.aggregation).map((r) => r.use), plan.assigner.use, plan.stragglers.use];
   return [...new Set(placed.filter((use) => parsePlacement(use).kind === "module"))];
 }
 

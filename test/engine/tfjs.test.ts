@@ -212,3 +212,61 @@ test.serial("tfjs: an engine prints nothing, and weights are the same in another
   t.is(one.stderr, "");
   t.is(two.stdout, one.stdout);
 });
+
+test("a tensor has a path too: its layer's own name or its class, and no count of layers made before (F3)", async (t) => {
+  const engine = await tfjsEngine();
+  const named = defineExperiment({
+    model: ({ tf, sampleShape }) =>
+      tf.sequential({
+        layers: [
+          tf.layers.dense({ inputShape: [...sampleShape], units: 5 }),
+          tf.layers.batchNormalization({ name: "bn1" }),
+          tf.layers.dense({ units: 3 }),
+        ],
+      }),
+  });
+  for (let opening = 0; opening < 2; opening++) {
+    const trainer = await engine.open(named, { seed: 1, ...shapes });
+    t.deepEqual(
+      [...trainer.paths!],
+      [
+        ...["dense/kernel", "dense/bias", "bn1/gamma", "bn1/beta", "dense/kernel", "dense/bias"],
+        ...["bn1/moving_mean", "bn1/moving_variance"],
+      ],
+    );
+    trainer.dispose();
+  }
+});
+
+test("a memory lies behind the model in the layout, goes on from run to run, and leaves no tensors behind (O1, E5)", async (t) => {
+  const engine = await tfjsEngine();
+  const data = split(20);
+  const definition = defineExperiment({ model });
+  const bare = await engine.open(definition, { seed: 1, ...shapes });
+  const trainer = await engine.open(definition, { seed: 1, ...shapes, remembers: "adam" });
+  t.is(trainer.layout.length, 3 * bare.layout.length + 1);
+  const read = (from = trainer): Float32Array => {
+    const out = new Float32Array(from.layout.length);
+    from.read(out);
+    return out;
+  };
+  const memory = (): Float32Array => read().subarray(bare.layout.length);
+  t.true(memory().every((x) => x === 0));
+  const before = trainer.memory();
+  const args = { optimizer: "adam", epochs: 2, batchSize: 10, learningRate: 0.01 };
+  await trainer.run("train", context(data, args));
+  await bare.run("train", context(data, args));
+  t.deepEqual(trainer.memory(), before);
+  t.is(memory()[0], 4, "steps");
+  t.deepEqual(read().slice(0, bare.layout.length), read(bare), "nothing remembered is the same as new");
+  const kept = read();
+  const broken = { train: { ...data, samples: new Float32Array(120).fill(Number.NaN) }, validation: data };
+  await t.throwsAsync(trainer.run("train", { ...context(data, args), data: broken }), { code: "FL_UPDATE_RANGE" });
+  t.deepEqual(memory(), kept.slice(bare.layout.length), "a run that fails leaves it as it was");
+  t.deepEqual(trainer.memory(), before);
+  trainer.write(kept.map((x, i) => (i >= bare.layout.length ? -Math.abs(x) : x)));
+  await trainer.run("train", context(data, args));
+  t.true(read().every(Number.isFinite), "an average below nothing does no harm (O2)");
+  trainer.dispose();
+  bare.dispose();
+});

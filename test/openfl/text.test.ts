@@ -15,9 +15,9 @@ const imported = (text: string, cols?: string): Imported =>
 test("text: it reads back as the same plan, with each key's origin and on top what did not come along (TX1)", (t) => {
   const result = imported(
     `aggregator:
-  settings: { rounds_to_train: 3 }
-collaborator:
-  settings: { opt_treatment: CONTINUE_GLOBAL }
+  settings:
+    rounds_to_train: 3
+    secure_aggregation: true
 tasks:
   train: { function: train_task, kwargs: { epochs: 2 } }
 `,
@@ -29,11 +29,11 @@ tasks:
     text,
     `# plan/plan.yaml of OpenFL, as a plan here. docs/plan.md has the keys, docs/coming-from-openfl.md the way over.
 # What it asks for and does not get:
-#   plan/plan.yaml:4 collaborator.settings.opt_treatment = "CONTINUE_GLOBAL": no counterpart yet: the optimizer is made anew each round
+#   plan/plan.yaml:4 aggregator.settings.secure_aggregation = true: no counterpart yet: updates are not masked
 
 version: 1
 
-# plan/plan.yaml:2 aggregator.settings.rounds_to_train
+# plan/plan.yaml:3 aggregator.settings.rounds_to_train
 rounds: 3
 
 # plan/cols.yaml:1 collaborators

@@ -41,6 +41,8 @@ test("plan: version and rounds are all that must be said", (t) => {
     stragglers: { use: "deadline", options: {} },
     aggregation: { use: "fedavg", options: {} },
     weight: "samples",
+    delta: false,
+    optimizer: "reset",
     best: { metric: "validate_global.accuracy", mode: "max" },
     checkpoints: { keep: "last" },
     engine: { backend: "auto" },

@@ -16,7 +16,7 @@ test("docs/plan.md lists exactly the schema's keys, defaults and descriptions (P
 
 test("plan keys are camelCase, and each says in a sentence what it means", (t) => {
   for (const { key, description } of planKeys()) {
-    t.regex(key, /^[a-z][A-Za-z]*(\[\])?(\.[a-z][A-Za-z]*)*$/);
+    t.regex(key, /^[a-z][A-Za-z]*(\[\])?(\.[a-z][A-Za-z]*(\[\])?)*$/);
     t.regex(description, /^\S.*\.$/);
     t.false(description.includes("|"), key);
   }
