@@ -73,7 +73,7 @@ export function openDesk({ wire, records, envoys, standing, sendBack }: Desk): (
       {},
       async (_, { experiment }) => {
         const { state } = await found(experiment);
-        if (state !== "pending" && state !== "in_progress") {
+        if (hasEnded({ state })) {
           throw new FlError("FL_STATE", { reason: `experiment ${experiment} is ${state}` });
         }
         sendBack({ type: "experiment.cancel", experiment });

@@ -1,12 +1,13 @@
 /**
  * One experiment as its Director sees it: wait for envoys, run its Aggregator, write down how it went.
  *
- *   choosing → starting → running → ending → done
+ *   choosing → reviewing → starting → running → ending → done
  *
  * E1 Every state's effect is idempotent, so a restarted Director takes the experiment up in the state it was saved in.
  * E2 Whatever happens, `ending` writes the record: a failure keeps the cause it was born with.
  * E3 Cancelling a running experiment asks its Aggregator to end it, which its collaborators see in the round record. What
  *    comes back then, be it a failure, ends as cancelled.
+ * E4 Nothing is started that its reviewers have not approved; what they reject ends as rejected, with their reason.
  */
 import { assign, sendTo, setup } from "xstate";
 import { asFlError } from "../../src/errors.ts";
@@ -19,6 +20,7 @@ export type ExperimentInput = { readonly name: string };
 export type Ending =
   | { state: "finished"; outcome: Outcome }
   | { state: "failed"; failure: Failure }
+  | { state: "rejected"; failure: Failure }
   | { state: "cancelled" };
 
 type Context = ExperimentInput & { collaborators: readonly string[]; cancelled: boolean; ending: Ending | null };
@@ -37,6 +39,8 @@ export const experimentMachine = setup({
   actors: {
     /** waits until enough envoys are online; resolves to those who take part */
     choose: promisePort<{ collaborators: string[] }, ExperimentInput>("choose"),
+    /** asks the reviewers of the Director and of those who take part; resolves to why one of them rejected it, or null (E4) */
+    review: promisePort<Failure | null, { name: string; collaborators: readonly string[] }>("review"),
     /** records it as in progress and assigns it to its envoys */
     start: promisePort<void, { name: string; collaborators: readonly string[] }>("start"),
     aggregator: childMachine,
@@ -58,6 +62,7 @@ export const experimentMachine = setup({
       },
     }),
     cancel: assign({ ending: { state: "cancelled" } }),
+    reject: assign({ ending: (_, p: { failure: Failure }) => ({ state: "rejected" as const, failure: p.failure }) }),
     failWith: assign({ ending: ({ context }, p: { error: unknown }) => failed(context, "director", p.error) }),
   },
 }).createMachine({
@@ -71,7 +76,19 @@ export const experimentMachine = setup({
         id: "choose",
         src: "choose",
         input: ({ context }) => context,
-        onDone: { target: "starting", actions: assign({ collaborators: ({ event }) => event.output.collaborators }) },
+        onDone: { target: "reviewing", actions: assign({ collaborators: ({ event }) => event.output.collaborators }) },
+        onError: { target: "ending", actions: { type: "failWith", params: ({ event }) => ({ error: event.error }) } },
+      },
+    },
+    reviewing: {
+      invoke: {
+        id: "review",
+        src: "review",
+        input: ({ context }) => context,
+        onDone: [
+          { guard: ({ event }) => event.output === null, target: "starting" },
+          { target: "ending", actions: { type: "reject", params: ({ event }) => ({ failure: event.output! }) } },
+        ],
         onError: { target: "ending", actions: { type: "failWith", params: ({ event }) => ({ error: event.error }) } },
       },
     },

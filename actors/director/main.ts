@@ -65,9 +65,12 @@ runRole(directorConfig, "director", async ({ config, wire, ports, stop, ready, p
         const told = { clock, signal, waits: (waiting: Waiting) => waits(exp, waiting) };
         return { collaborators: [...(await choose(plan, envoys, told))] };
       }),
-      start: fromPromise(async ({ input: { name: exp, collaborators }, signal }) => {
+      review: fromPromise(async ({ input: { name: exp, collaborators }, signal }) => {
+        await records.reviewing(exp);
         const { approved, reviews: given } = await reviews.run(exp, collaborators, signal);
-        if (!approved) throw fromWire(failureOf(given)!.error);
+        return approved ? null : failureOf(given);
+      }),
+      start: fromPromise(async ({ input: { name: exp, collaborators } }) => {
         const { submission } = await records.start(exp, collaborators);
         await Promise.all(collaborators.map((envoy) => envoys.assign(envoy, submission)));
         sinks.begin(exp);

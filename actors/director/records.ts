@@ -13,8 +13,8 @@ import type { Row, Rows, Wire } from "../../src/wire/wire.ts";
 import { type Announcement, Ledger } from "../ledger.ts";
 import type { Ending } from "./experiment.ts";
 
-const ENDED = new Set<ExperimentRecord["state"]>(["finished", "failed", "cancelled"]);
-export const hasEnded = (record: ExperimentRecord): boolean => ENDED.has(record.state);
+const ENDED = new Set<ExperimentRecord["state"]>(["finished", "failed", "rejected", "cancelled"]);
+export const hasEnded = ({ state }: Pick<ExperimentRecord, "state">): boolean => ENDED.has(state);
 
 export class Records {
   readonly #wire: Wire;
@@ -50,10 +50,16 @@ export class Records {
     }
   }
 
+  /** Its reviewers are asked now. */
+  async reviewing(exp: string): Promise<void> {
+    const { value: record, revision } = await this.#present(exp);
+    if (record.state === "pending") await this.#rows.update({ exp }, { ...record, state: "in_review" }, revision);
+  }
+
   async start(exp: string, collaborators: readonly string[]): Promise<ExperimentRecord> {
     const row = await this.#present(exp);
     let record = row.value;
-    if (record.state === "pending") {
+    if (record.state === "pending" || record.state === "in_review") {
       const started_at = this.#wire.ports.clock.now();
       record = { ...record, state: "in_progress", collaborators: [...collaborators], started_at };
       await this.#rows.update({ exp }, record, row.revision);
@@ -95,7 +101,7 @@ export class Records {
         ...record,
         state: ending.state,
         ended_at: this.#wire.ports.clock.now(),
-        failure: ending.state === "failed" ? ending.failure : null,
+        failure: "failure" in ending ? ending.failure : null,
         outcome: ending.state === "finished" ? ending.outcome : null,
       };
       await this.#rows.update({ exp }, record, row.revision); // R2

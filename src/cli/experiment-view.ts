@@ -94,9 +94,11 @@ function metricLines(metrics: Readonly<Record<string, number>>): string[] {
 
 export const words: Record<ExperimentRecord["state"], string> = {
   pending: "waiting",
+  in_review: "in review",
   in_progress: "running",
   finished: "finished",
   failed: "failed",
+  rejected: "rejected",
   cancelled: "cancelled",
 };
 

@@ -73,7 +73,7 @@ export const lines = {
       type: z.literal("experiment"),
       name: name.describe("the experiment's"),
       owner: name.describe("who submitted it"),
-      state: experimentState.describe("pending, in_progress, finished, failed or cancelled"),
+      state: experimentState.describe("pending, in_review, in_progress, finished, failed, rejected or cancelled"),
       round: count.nullable().describe("the round that is open, or was open last"),
       rounds: count.describe("how many the plan has"),
       accuracy: fraction.describe("of the newest model that was rated"),

@@ -59,7 +59,8 @@ async function waited(handle: Experiment, rounds: number, out: Console): Promise
         out.say(rowLine(rounds, row));
       },
       onEvent: (event) => {
-        const remark = event.type === "experiment.failed" ? undefined : remarkOf(event);
+        const ended = event.type === "experiment.failed" || event.type === "experiment.rejected";
+        const remark = ended ? undefined : remarkOf(event);
         const waiting = waitingIn(event);
         if (waiting !== undefined) {
           out.emit("waiting", { experiment, ...waiting });

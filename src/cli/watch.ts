@@ -54,6 +54,8 @@ export function remarkOf(event: Event): string | undefined {
       return `the aggregator was restarted (round ${round})`;
     case "experiment.waiting":
       return `it waits for ${waitingIn(event)?.reason}`;
+    case "experiment.rejected":
+      return `rejected: ${failure?.error.message}`;
     case "experiment.failed":
       return `failed: ${failure?.error.code} ${failure?.error.message}`;
     default:

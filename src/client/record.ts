@@ -5,7 +5,7 @@ import { buckets } from "../wire/table.ts";
 import type { Wire } from "../wire/wire.ts";
 
 export const hasEnded = ({ state }: Pick<ExperimentRecord, "state">): boolean =>
-  state === "finished" || state === "failed" || state === "cancelled";
+  state === "finished" || state === "failed" || state === "rejected" || state === "cancelled";
 
 /** @throws FL_NOT_FOUND */
 export async function readRecord(wire: Wire, experiment: string): Promise<ExperimentRecord> {

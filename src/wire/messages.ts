@@ -54,7 +54,15 @@ export const submission = z.strictObject({
 });
 export type Submission = z.infer<typeof submission>;
 
-export const experimentState = z.enum(["pending", "in_progress", "finished", "failed", "cancelled"]);
+export const experimentState = z.enum([
+  "pending",
+  "in_review",
+  "in_progress",
+  "finished",
+  "failed",
+  "rejected",
+  "cancelled",
+]);
 export type ExperimentState = z.infer<typeof experimentState>;
 
 /** Where a model lies: chunks of 512 KiB at consecutive places of the experiment's MODEL stream, or a small one right here. */
@@ -301,6 +309,7 @@ export const event = z.object({
     "experiment.started",
     "experiment.finished",
     "experiment.failed",
+    "experiment.rejected",
     "experiment.cancelled",
     "aggregator.restarted",
     "round.closed",
