@@ -138,6 +138,7 @@ runRole(directorConfig, "director", async ({ config, wire, ports, stop, ready, p
     ports.log.info({ running }, "taken up again");
     for (const exp of running) sinks.begin(exp);
   }
+  await ports.bus.flush(); // whoever hears that it is ready may ask at once
   ready();
   const output = await hosted.done;
   await Promise.all(work);

@@ -30,7 +30,7 @@ test("its seed decides what it holds, and the two parts differ (DU1)", async (t)
 });
 
 test("shapes and sizes that are none are refused", async (t) => {
-  t.throws(() => dummyShard({ sampleShape: [], targetShape: [2] }), { instanceOf: FlError });
+  t.throws(() => dummyShard({ sampleShape: [0], targetShape: [2] }), { instanceOf: FlError });
   for (const size of [0, -1, 2.5, Number.NaN]) {
     const e = await t.throwsAsync(load(dummyShard({ sampleShape: [2], targetShape: [2], size })), {
       instanceOf: FlError,

@@ -4,6 +4,7 @@
  */
 import { createHash } from "node:crypto";
 import test from "ava";
+import { hasEnded } from "../../src/client/record.ts";
 import { parseSafetensors } from "../../src/tensor/safetensors.ts";
 import { bytesOf } from "../../src/transfer/model-stream.ts";
 import { shelves } from "../../src/wire/table.ts";
@@ -22,7 +23,7 @@ const envoy = (part: number) => ({
 const actor = { module: "./examples/trimmed-mean.ts" };
 
 async function model(fed: TestFederation, name: string): Promise<string> {
-  const record = await fed.experiment(name, (r) => r.state !== "pending" && r.state !== "in_progress");
+  const record = await fed.experiment(name, hasEnded);
   if (record.outcome === null) throw new Error(JSON.stringify(record.failure));
   const bytes = await (await fed.wire.shelf(shelves.models)).get(record.outcome.objects.last);
   return createHash("sha256")

@@ -2,6 +2,7 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import test from "ava";
+import { hasEnded } from "../../src/client/record.ts";
 import { subjects } from "../../src/wire/table.ts";
 import { testFederation } from "../support/federation.ts";
 import { temporaryDir } from "../support/server.ts";
@@ -14,7 +15,6 @@ const source = `export default {
 };`;
 const plan = (hang: boolean) => ({ version: 1, rounds: 2, tasks: [{ task: "train", arguments: { hang } }] });
 const shard = { shard: { use: "mnist", params: { trainLimit: 50, validationLimit: 50 } } };
-const ended = (r: { state: string }) => r.state !== "pending" && r.state !== "in_progress";
 
 test("a running experiment and a waiting one are cancelled, the next one runs, and a second Director takes over", async (t) => {
   const fed = await testFederation(t);
@@ -30,9 +30,9 @@ test("a running experiment and a waiting one are cancelled, the next one runs, a
 
   await fed.experiment("waits", () => true);
   t.like(await cancel("waits"), { ok: true });
-  t.is((await fed.experiment("waits", ended)).state, "cancelled");
+  t.is((await fed.experiment("waits", hasEnded)).state, "cancelled");
   t.like(await cancel("hangs"), { ok: true });
-  t.is((await fed.experiment("hangs", ended)).state, "cancelled");
+  t.is((await fed.experiment("hangs", hasEnded)).state, "cancelled");
   t.is((await fed.round("hangs", (r) => r.state !== "open")).state, "cancelled", "its collaborators see it");
   const again = await cancel("hangs");
   t.is(again.error?.code, "FL_STATE");
@@ -42,6 +42,6 @@ test("a running experiment and a waiting one are cancelled, the next one runs, a
   const first = await fed.gone("director", "director");
   t.like(first, { how: "failed", error: { code: "FL_FENCED" } });
   await fed.submit("runs", plan(false), workspace);
-  const runs = await fed.experiment("runs", ended);
+  const runs = await fed.experiment("runs", hasEnded);
   t.is(runs.state, "finished", JSON.stringify(runs.failure));
 });

@@ -2,6 +2,7 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import test from "ava";
+import { hasEnded } from "../../src/client/record.ts";
 import { testFederation } from "../support/federation.ts";
 import { temporaryDir } from "../support/server.ts";
 
@@ -18,7 +19,6 @@ const sources = {
 const shard = (part: number) => ({
   shard: { use: "mnist", params: { part, parts: 2, trainLimit: 50, validationLimit: 50 } },
 });
-const ended = (r: { state: string }) => r.state !== "pending" && r.state !== "in_progress";
 
 test("a failed experiment says who failed where and why, and does not block the next", async (t) => {
   const fed = await testFederation(t);
@@ -40,26 +40,26 @@ test("a failed experiment says who failed where and why, and does not block the 
   await fed.submit("fine", plan, await path("good"));
   await fed.submit("fine", plan, await path("good"), { owner: "mallory" });
 
-  const throws = await fed.experiment("throws", ended);
+  const throws = await fed.experiment("throws", hasEnded);
   t.like(throws, { state: "failed", failure: { role: "collaborator", name: "b", round: 2 } });
   t.is(throws.failure?.error.code, "FL_TASK_FAILED");
   t.regex(throws.failure!.error.message, /the disk is full/);
   t.regex(throws.failure!.error.stack!, /fitBadly/);
 
-  const tolerant = await fed.experiment("tolerant", ended);
+  const tolerant = await fed.experiment("tolerant", hasEnded);
   t.is(tolerant.state, "finished", JSON.stringify(tolerant.failure));
 
-  const crashes = await fed.experiment("crashes", ended);
+  const crashes = await fed.experiment("crashes", hasEnded);
   t.is(crashes.failure?.error.code, "FL_PROCESS_CRASHED");
   t.regex(crashes.failure!.error.message, /exit status 7/);
 
-  const misplanned = await fed.experiment("misplanned", ended);
+  const misplanned = await fed.experiment("misplanned", hasEnded);
   t.is(misplanned.failure?.error.code, "FL_PLAN_INVALID");
   t.regex(misplanned.failure!.error.message, /did you mean rounds/);
 
-  t.is((await fed.experiment("misnamed", ended)).failure?.error.code, "FL_TASK_UNKNOWN");
+  t.is((await fed.experiment("misnamed", hasEnded)).failure?.error.code, "FL_TASK_UNKNOWN");
 
-  const fine = await fed.experiment("fine", ended);
+  const fine = await fed.experiment("fine", hasEnded);
   t.is(fine.state, "finished", JSON.stringify(fine.failure));
   t.is(fine.owner, "tester", "the name belongs to whoever took it first");
 });
@@ -79,9 +79,9 @@ test("a data owner whose shard cannot be loaded fails the experiment with its ow
   const plan = { version: 1, rounds: 2, tasks: ["train"] };
   await fed.submit("all", plan, workspace);
   await fed.submit("some", { ...plan, quorum: 1 }, workspace);
-  const all = await fed.experiment("all", ended);
+  const all = await fed.experiment("all", hasEnded);
   t.like(all, { state: "failed", failure: { role: "collaborator", name: "b", error: { code: "FL_SHARD_FAILED" } } });
   t.regex(all.failure!.error.message, /disk on fire/);
-  const some = await fed.experiment("some", ended);
+  const some = await fed.experiment("some", hasEnded);
   t.is(some.state, "finished", JSON.stringify(some.failure));
 });

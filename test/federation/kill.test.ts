@@ -4,6 +4,7 @@
  */
 import { createHash } from "node:crypto";
 import test, { type ExecutionContext } from "ava";
+import { hasEnded } from "../../src/client/record.ts";
 import { parseSafetensors } from "../../src/tensor/safetensors.ts";
 import { bytesOf } from "../../src/transfer/model-stream.ts";
 import { shelves } from "../../src/wire/table.ts";
@@ -32,7 +33,7 @@ async function run(t: ExecutionContext, disturb?: (fed: TestFederation) => Promi
     await fed.round("digits", (r) => r.round === 2);
     await disturb(fed);
   }
-  const record = await fed.experiment("digits", (r) => r.state !== "pending" && r.state !== "in_progress");
+  const record = await fed.experiment("digits", hasEnded);
   t.is(record.state, "finished", JSON.stringify(record.failure));
   t.is(record.outcome?.rounds, 3);
   const bytes = await (await fed.wire.shelf(shelves.models)).get(record.outcome!.objects.last);

@@ -3,6 +3,7 @@
  * they travel with the workspace and run in the Aggregator's process, which is killed in the middle of a round.
  */
 import test from "ava";
+import { hasEnded } from "../../src/client/record.ts";
 import type { RoundRecord } from "../../src/wire/messages.ts";
 import { testFederation } from "../support/federation.ts";
 
@@ -44,7 +45,7 @@ test("C12 C18 an assigner and a policy of one's own travel with the workspace, a
   ] as const) {
     t.deepEqual([...trainers[a]!, ...trainers[b]!].sort(), names, "everybody's turn comes once in two rounds");
   }
-  const record = await fed.experiment("digits", (r) => r.state !== "pending" && r.state !== "in_progress");
+  const record = await fed.experiment("digits", hasEnded);
   t.is(record.state, "finished", JSON.stringify(record.failure));
   t.is(record.outcome?.rounds, 4);
 });

@@ -1,5 +1,6 @@
 /** The whole system on real data: Director, Envoys, Aggregator, Collaborators, each in its process, on a real server. */
 import test from "ava";
+import { hasEnded } from "../../src/client/record.ts";
 import { parseSafetensors } from "../../src/tensor/safetensors.ts";
 import { shelves } from "../../src/wire/table.ts";
 import { testFederation } from "../support/federation.ts";
@@ -22,7 +23,7 @@ test("a submitted experiment trains on every envoy's own data and ends with a mo
   await fed.start("envoy", "a", shard(0, 2));
   await fed.start("envoy", "b", shard(1, 2));
   await fed.submit("digits", plan, "examples/mnist/workspace.ts");
-  const record = await fed.experiment("digits", (r) => r.state !== "pending" && r.state !== "in_progress");
+  const record = await fed.experiment("digits", hasEnded);
   t.is(record.state, "finished", JSON.stringify(record.failure));
   t.deepEqual(record.collaborators, ["a", "b"]);
   t.is(record.outcome?.rounds, 2);

@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import test from "ava";
 import { forkRole } from "../../actors/child/fork.ts";
+import { hasEnded } from "../../src/client/record.ts";
 import type { WireError } from "../../src/errors.ts";
 import { silentLog } from "../../src/log.ts";
 import { Cli } from "../support/cli.ts";
@@ -10,7 +11,6 @@ import { testFederation } from "../support/federation.ts";
 const shard = { shard: { use: "mnist", params: { trainLimit: 50, validationLimit: 50 } } };
 const workspace = join(process.cwd(), "examples/mnist/workspace.ts");
 const plan = { version: 1, rounds: 1, tasks: ["train"] };
-const ended = (r: { state: string }) => r.state !== "pending" && r.state !== "in_progress";
 
 test("the second is refused and says so, runs nothing, and has the name as soon as the first is killed", async (t) => {
   const fed = await testFederation(t);
@@ -41,14 +41,14 @@ test("the second is refused and says so, runs nothing, and has the name as soon 
   t.regex(refused.message, /another envoy called north is online/);
 
   await fed.submit("digits", plan, workspace);
-  t.is((await fed.experiment("digits", ended)).state, "finished");
+  t.is((await fed.experiment("digits", hasEnded)).state, "finished");
   t.is(said.filter((line) => line.includes("collaborator")).length, 0, "the assignments are the first one's");
   t.is(said.filter((line) => line.includes("the name is taken")).length, 1);
 
   await fed.kill("envoy", "north");
   await accepted;
   await fed.submit("more", plan, workspace);
-  t.is((await fed.experiment("more", ended)).state, "finished");
+  t.is((await fed.experiment("more", hasEnded)).state, "finished");
 });
 
 test("a killed envoy's successor is accepted at once: no heartbeat has to be missed", async (t) => {

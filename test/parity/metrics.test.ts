@@ -3,6 +3,7 @@ import { readdir, readFile, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import test from "ava";
 import { Federation } from "../../src/client/federation.ts";
+import { hasEnded } from "../../src/client/record.ts";
 import type { Metric } from "../../src/wire/messages.ts";
 import { Cli, run } from "../support/cli.ts";
 import { readEventFile } from "../support/event-file.ts";
@@ -18,7 +19,6 @@ const plan = (rounds: number) => ({ version: 1, rounds, tasks: ["train"] });
 const shard = (part: number) => ({
   shard: { use: "mnist", params: { part, parts: 2, trainLimit: 50, validationLimit: 50 } },
 });
-const ended = (r: { state: string }) => r.state !== "pending" && r.state !== "in_progress";
 /** two collaborators and their mean, two metrics each */
 const EACH_ROUND = 3 * 2;
 
@@ -88,7 +88,7 @@ test.serial(
     const sinks = [`csv=${csv}`, `ndjson=${ndjson}`, `tensorboard=${runs}`];
     const args = ["metrics", "e", ...sinks.flatMap((s) => ["--sink", s]), ...at, "--json"];
     await submit("e", 4);
-    await fed.experiment("e", ended);
+    await fed.experiment("e", hasEnded);
     const n = 4 * EACH_ROUND;
 
     const written = await run(t, args);
@@ -162,7 +162,7 @@ test.serial(
     t.regex(failed.reason!, /metric sink mine: no more room/);
     t.is(await cli.status(), 1);
     t.like(cli.of("sink")[1], { state: "written", metrics: 30 * EACH_ROUND });
-    t.is((await fed.experiment("e", ended)).state, "finished");
+    t.is((await fed.experiment("e", hasEnded)).state, "finished");
   },
 );
 
@@ -190,7 +190,7 @@ export default { name: "callback", write({ experiment, round, origin, task, metr
       }
     };
     await submit("first", 3);
-    t.is((await fed.experiment("first", ended)).state, "finished");
+    t.is((await fed.experiment("first", hasEnded)).state, "finished");
     await said(line.done, 3);
     const rows = async (name: string) =>
       (await readFile(join(dir, `${name}.csv`), "utf8")).trimEnd().split("\n").slice(1);
@@ -202,7 +202,7 @@ export default { name: "callback", write({ experiment, round, origin, task, metr
     t.is(readEventFile(await readFile(join(dir, "runs", "first", run1!))).length, 1 + 3 * EACH_ROUND);
 
     await submit("second", 3); // its callback ends the process that the sinks run in, again and again
-    t.is((await fed.experiment("second", ended)).state, "finished", "the experiment does not mind");
+    t.is((await fed.experiment("second", hasEnded)).state, "finished", "the experiment does not mind");
     const [crash] = await said(line.crashed, 1);
     t.is((JSON.parse(crash!) as { code: string }).code, "FL_PROCESS_CRASHED");
 
@@ -210,7 +210,7 @@ export default { name: "callback", write({ experiment, round, origin, task, metr
     await fed.round("third", (r) => r.round >= 3);
     await fed.kill("director", "director");
     await fed.start("director", "director", { periodMs: 300, sinks });
-    t.is((await fed.experiment("third", ended)).state, "finished");
+    t.is((await fed.experiment("third", hasEnded)).state, "finished");
     await said(line.done, 6);
     const third = await rows("third");
     t.is(third.length, 200 * EACH_ROUND, "none twice, none lost");
