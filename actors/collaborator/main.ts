@@ -4,6 +4,7 @@ import { loadShard } from "../../src/data/shard.ts";
 import { tfjsEngine } from "../../src/engine/tfjs.ts";
 import { asFlError, FlError, fromWire } from "../../src/errors.ts";
 import { host } from "../../src/host.ts";
+import { engineOptions } from "../../src/plan/engine.ts";
 import { remembering } from "../../src/plan/optimizer.ts";
 import { parsePlan, planDigest } from "../../src/plan/plan.ts";
 import { buckets } from "../../src/wire/table.ts";
@@ -41,11 +42,10 @@ runRole(config, "collaborator", async ({ config: told, wire, ports, stop, ready 
       name,
       plan,
       prepare: async (signal) => {
-        const wanted = backend ?? (plan.engine.backend === "auto" ? undefined : plan.engine.backend);
         const [descriptor, definition, engine] = await Promise.all([
           resolveShard(shard),
           importWorkspace(opened.dir).then(checkExperiment),
-          tfjsEngine(wanted === undefined ? {} : { backend: wanted }),
+          tfjsEngine(engineOptions(plan.engine, backend)),
         ]);
         const { sampleShape, targetShape } = descriptor;
         const data = await loadShard(descriptor, { name, params: shard.params, seed: plan.seed, signal }).catch((e) => {

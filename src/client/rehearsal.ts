@@ -6,6 +6,7 @@
  *     It runs in this process: no other is kept from what it does.
  */
 import type { ShardDescriptor } from "../data/shard.ts";
+import { engineOptions } from "../plan/engine.ts";
 import { remembering } from "../plan/optimizer.ts";
 import type { NamedTensors } from "../tensor/named.ts";
 import { modelOf } from "../tensor/slots.ts";
@@ -61,8 +62,7 @@ export async function rehearse(options: RehearsalOptions): Promise<Rehearsal> {
     await open.linkPackages(dir, installed);
     const definition = checkExperiment(await open.importWorkspace(dir));
     const data = await loadShard(shard, { name: NAME, params, seed: plan.seed, signal });
-    const { backend } = plan.engine;
-    const engine = await tfjsEngine(backend === "auto" ? {} : { backend });
+    const engine = await tfjsEngine(engineOptions(plan.engine));
     const opening = { seed: plan.seed, sampleShape, targetShape, remembers: remembering(plan) };
     const trainer = await engine.open(definition, opening);
     try {

@@ -3,6 +3,7 @@
  *
  * K1 Tried in the order node-gpu, node, wasm, cpu; the first that computes a small product is taken. Naming one tries that
  *    one only.
+ *    Where the device is to be the CPU, what computes on a GPU is passed over, and refused by name.
  * K2 A process has one backend: tensors of two cannot be mixed. Asking for another one is refused.
  * K3 wasm computes on one thread, so its results are the same bit for bit from run to run.
  * K4 Nothing is printed and no process-wide listener stays behind.
@@ -18,6 +19,12 @@ import { registerWasmMatmul } from "./wasm-matmul.ts";
 export const backendNames = ["node-gpu", "node", "wasm", "cpu"] as const;
 export type BackendName = (typeof backendNames)[number];
 
+/** `gpu-preferred`: a GPU where there is one that works, else the CPU */
+export const devicePolicies = ["gpu-preferred", "cpu"] as const;
+export type DevicePolicy = (typeof devicePolicies)[number];
+export type Device = "cpu" | "gpu";
+export const deviceOf = (backend: string): Device => (backend === "node-gpu" ? "gpu" : "cpu");
+
 export type Considered = { readonly backend: BackendName; readonly available: boolean; readonly why: string };
 export type Chosen = { readonly tf: Tf; readonly backend: BackendName; readonly considered: readonly Considered[] };
 
@@ -28,14 +35,15 @@ const importer: Importer = (specifier) => import(specifier);
 let chosen: Promise<Chosen> | undefined;
 
 /** @throws FL_ENGINE_UNAVAILABLE saying what is missing */
-export async function chooseBackend(forced?: string): Promise<Chosen> {
+export async function chooseBackend(forced?: string, device: DevicePolicy = "gpu-preferred"): Promise<Chosen> {
   if (chosen !== undefined) {
     const made = await chosen;
-    if (forced === undefined || forced === made.backend) return made;
+    const fits = device !== "cpu" || deviceOf(made.backend) === "cpu";
+    if (fits && (forced === undefined || forced === made.backend)) return made;
     const reason = `this process already computes on ${made.backend}`; // K2
     throw new FlError("FL_ENGINE_UNAVAILABLE", { backend: forced, reason });
   }
-  chosen = tryBackends(forced, importer);
+  chosen = tryBackends(forced, importer, device);
   chosen.catch(() => {
     chosen = undefined;
   });
@@ -43,7 +51,11 @@ export async function chooseBackend(forced?: string): Promise<Chosen> {
 }
 
 /** `chooseBackend` without its memory. */
-export async function tryBackends(forced: string | undefined, load: Importer): Promise<Chosen> {
+export async function tryBackends(
+  forced: string | undefined,
+  load: Importer,
+  device: DevicePolicy = "gpu-preferred",
+): Promise<Chosen> {
   if (forced !== undefined && !isBackend(forced)) {
     const near = nearest(forced, backendNames);
     const hint = near === undefined ? `the backends are ${backendNames.join(", ")}` : `did you mean ${near}?`;
@@ -52,6 +64,10 @@ export async function tryBackends(forced: string | undefined, load: Importer): P
   }
   const considered: Considered[] = [];
   for (const backend of forced === undefined ? backendNames : [forced]) {
+    if (device === "cpu" && deviceOf(backend) === "gpu") {
+      considered.push({ backend, available: false, why: "the device is to be the CPU" });
+      continue;
+    }
     try {
       const tf = await start(backend, load);
       considered.push({ backend, available: true, why: "works" });

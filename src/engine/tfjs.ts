@@ -10,7 +10,7 @@ import type { Layout } from "../tensor/layout.ts";
 import { withSlots } from "../tensor/slots.ts";
 import type { ExperimentDefinition, Metrics, Task, TaskContext, Tf } from "../workspace/define.ts";
 import { BUILT_IN, parseArguments, trainArguments, unknownTask, validateArguments } from "./arguments.ts";
-import { type Chosen, chooseBackend } from "./backend.ts";
+import { type Chosen, chooseBackend, type Device, type DevicePolicy, deviceOf } from "./backend.ts";
 import { batches, type Shapes } from "./batches.ts";
 import { withChance } from "./chance.ts";
 import type { Engine, OpenOptions, RunContext, Trainer } from "./engine.ts";
@@ -28,15 +28,17 @@ export type TfjsEngine = Omit<Engine, "open"> &
     open(definition: ExperimentDefinition, options: OpenOptions): Promise<TfjsTrainer>;
   };
 
+export type EngineOptions = { readonly backend?: string | undefined; readonly device?: DevicePolicy | undefined };
+
 /** @throws FL_ENGINE_UNAVAILABLE */
-export async function tfjsEngine(options: { readonly backend?: string | undefined } = {}): Promise<TfjsEngine> {
-  const { tf, backend, considered } = await chooseBackend(options.backend);
+export async function tfjsEngine(options: EngineOptions = {}): Promise<TfjsEngine> {
+  const { tf, backend, considered } = await chooseBackend(options.backend, options.device);
   return {
     name: "tfjs",
     backend,
     tf,
     considered,
-    open: async (definition, opening) => new LayersTrainer(tf, definition, opening),
+    open: async (definition, opening) => new LayersTrainer(tf, deviceOf(backend), definition, opening),
   };
 }
 
@@ -45,10 +47,12 @@ class LayersTrainer implements TfjsTrainer {
   readonly paths: readonly string[];
   readonly tasks: readonly string[];
   readonly #subject: Subject;
+  readonly #device: Device;
   #running = false;
   #disposed = false;
 
-  constructor(tf: Tf, definition: ExperimentDefinition, opening: OpenOptions) {
+  constructor(tf: Tf, device: Device, definition: ExperimentDefinition, opening: OpenOptions) {
+    this.#device = device;
     const { seed, sampleShape, targetShape, remembers } = opening;
     const shapes: Shapes = { sampleShape, targetShape };
     const model = build(tf, definition, seed, shapes);
@@ -124,6 +128,7 @@ class LayersTrainer implements TfjsTrainer {
     const given: TaskContext = {
       tf,
       model,
+      device: this.#device,
       data: context.data,
       arguments: context.arguments,
       batches: (split, options) => batches(tf, split, shapes, options),

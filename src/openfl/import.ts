@@ -112,7 +112,7 @@ function strange(rows: readonly Row[], path: Path): Verdict {
   return unknown(`OpenFL has no such key here${hint === "" ? "" : ` (${hint})`}`);
 }
 
-/** Writes it, best.metric and engine.backend in a map of their own; false where the plan says something else already. */
+/** Writes it, best.metric and engine.device in a map of their own; false where the plan says something else already. */
 function place(plan: Record<string, unknown>, target: string, value: unknown): boolean {
   const [top, inner] = target.split(".") as [string, string?];
   const written = inner === undefined ? value : { [inner]: value };

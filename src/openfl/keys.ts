@@ -99,8 +99,8 @@ export const planKeys: readonly Row[] = [
   }),
   row("collaborator.settings.device_assignment_policy", unknown("OpenFL knows CPU_ONLY and CUDA_PREFERRED"), {
     cases: {
-      CPU_ONLY: mapped("engine.backend", "on the CPU of every machine; node is faster where tfjs-node is", "wasm"),
-      CUDA_PREFERRED: mapped("engine.backend", "the fastest that each machine has", "auto"),
+      CPU_ONLY: mapped("engine.device", "on the CPU of every machine", "cpu"),
+      CUDA_PREFERRED: mapped("engine.device", "the GPU of each machine that has one", "gpu-preferred"),
     },
   }),
   row("collaborator.settings.db_store_rounds", implied("a collaborator keeps nothing between rounds")),

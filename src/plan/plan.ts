@@ -18,6 +18,7 @@ import { aggregation, rulesOf } from "./aggregating.ts";
 import { assigner, assignerProblems } from "./assigning.ts";
 import { checkpoints, from } from "./checkpoints.ts";
 import { duration } from "./duration.ts";
+import { engine } from "./engine.ts";
 import { free, short, token } from "./forms.ts";
 import { optimizer, optimizerProblem } from "./optimizer.ts";
 import { best, type PlanBest, type PlanStop, resolvedBest, resolvedStop, stop } from "./rating.ts";
@@ -127,15 +128,7 @@ export const planSchema = z.strictObject({
   from: from
     .optional()
     .describe("The model it begins with: one of another experiment. A bare name is short for `{ experiment: name }`."),
-  engine: z
-    .strictObject({
-      backend: z
-        .enum(["auto", "node-gpu", "node", "wasm", "cpu"])
-        .default("auto")
-        .describe("The TensorFlow.js backend; `auto` takes the fastest that each machine has."),
-    })
-    .prefault({})
-    .describe("What trains."),
+  engine: engine.prefault({}).describe("What trains."),
   workspace: z
     .string()
     .min(1)

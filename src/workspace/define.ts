@@ -12,6 +12,7 @@ import type * as tfjs from "@tensorflow/tfjs";
 import { z } from "zod";
 import type { Random } from "../data/random.ts";
 import type { Split, Splits } from "../data/shard.ts";
+import type { Device } from "../engine/backend.ts";
 import type { Batch, BatchOptions } from "../engine/batches.ts";
 import { parseStrict } from "../validate.ts";
 
@@ -28,6 +29,8 @@ export type ModelContext = {
 export type TaskContext = {
   readonly tf: Tf;
   readonly model: tfjs.LayersModel;
+  /** what `tf` computes on here */
+  readonly device: Device;
   readonly data: Splits;
   /** the task's arguments from the plan, as they are: the task checks them */
   readonly arguments: Readonly<Record<string, unknown>>;

@@ -342,11 +342,11 @@ test("stragglers: waiting for all is what happens here; a policy of one's own is
   });
 });
 
-test("devices: CPU_ONLY keeps every machine to its CPU, CUDA_PREFERRED takes the fastest", (t) => {
-  const backend = (policy: string) =>
+test("devices: CPU_ONLY keeps every machine to its CPU, CUDA_PREFERRED takes a GPU where there is one", (t) => {
+  const engine = (policy: string) =>
     imported({ ...base, collaborator: { settings: { device_assignment_policy: policy } } }).plan.engine;
-  t.deepEqual(backend("CPU_ONLY"), { backend: "wasm" });
-  t.deepEqual(backend("CUDA_PREFERRED"), { backend: "auto" });
+  t.deepEqual(engine("CPU_ONLY"), { device: "cpu" });
+  t.deepEqual(engine("CUDA_PREFERRED"), { device: "gpu-preferred" });
 });
 
 test("data.yaml: a path is the data owner's; lines that are none, and names that nobody has, are told", (t) => {

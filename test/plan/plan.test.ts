@@ -45,7 +45,7 @@ test("plan: version and rounds are all that must be said", (t) => {
     optimizer: "reset",
     best: { metric: "validate_global.accuracy", mode: "max" },
     checkpoints: { keep: "last" },
-    engine: { backend: "auto" },
+    engine: { backend: "auto", device: "gpu-preferred" },
   });
   t.regex(reason({}), /version is missing.*rounds is missing/);
 });
