@@ -45,6 +45,11 @@ export const codes = {
     text: "no NATS server answers at this address",
     hint: "check --nats, or leave it out to let entente start a server of its own",
   },
+  FL_DENIED: {
+    retryable: false,
+    text: "the NATS server does not let this name do that",
+    hint: "docs/security.md says who may do what; entente pki list shows who is in",
+  },
   FL_NATS_TOO_OLD: {
     retryable: false,
     text: "the NATS server is older than this runtime can use",
@@ -189,6 +194,17 @@ export const codes = {
     hint: "ask whoever reviews there, then submit it again; entente review shows what waits for a decision",
   },
   FL_CANCELLED: { retryable: false, text: "the experiment was cancelled", hint: "" },
+  // identity
+  FL_TLS: {
+    retryable: false,
+    text: "the certificate cannot be used",
+    hint: "--creds DIR names a folder with ca.pem, cert.pem and key.pem, as entente pki issue makes it",
+  },
+  FL_PKI: {
+    retryable: false,
+    text: "the certificate authority cannot do this",
+    hint: "docs/security.md shows how certificates are made",
+  },
   // command line
   FL_USAGE: { retryable: false, text: "the command line is not valid", hint: "entente --help" },
   FL_CONFIG_INVALID: {

@@ -142,6 +142,7 @@ test("each foreign package is known in its one place", (t) => {
     [/^msgpackr$/, ["src/wire/codec.ts"]],
     [/^pino$/, ["src/log.ts"]],
     [/^commander$/, ["src/cli"]],
+    [/^@peculiar\//, ["src/pki"]],
     [/^xstate$/, ["src/host.ts", "src/cli", "actors"]],
   ];
   for (const [name, home] of homes) {
