@@ -15,23 +15,26 @@ import type { Wire } from "../src/wire/wire.ts";
 /** What happened, before it has a time and a place. */
 export type Announcement = Pick<Event, "type" | "round" | "detail"> & { failure?: Event["failure"] };
 
+/** An experiment, by its owner and its name. */
+export type Owned = { readonly owner: string; readonly exp: string };
+
 export class Ledger {
   readonly #wire: Wire;
-  readonly #exp: string;
+  readonly #of: Owned;
   readonly #origin: string;
   readonly #metrics: Journal;
   readonly #events: Journal;
   readonly #pending = new Set<Promise<unknown>>();
 
   /** `origin`: a collaborator's name, `aggregator` or `director` */
-  static async open(wire: Wire, exp: string, origin: string): Promise<Ledger> {
+  static async open(wire: Wire, of: Owned, origin: string): Promise<Ledger> {
     const [metrics, events] = await Promise.all([wire.journal("metrics"), wire.journal("events")]);
-    return new Ledger(wire, exp, origin, metrics, events);
+    return new Ledger(wire, of, origin, metrics, events);
   }
 
-  private constructor(wire: Wire, exp: string, origin: string, metrics: Journal, events: Journal) {
+  private constructor(wire: Wire, of: Owned, origin: string, metrics: Journal, events: Journal) {
     this.#wire = wire;
-    this.#exp = exp;
+    this.#of = of;
     this.#origin = origin;
     this.#metrics = metrics;
     this.#events = events;
@@ -39,27 +42,29 @@ export class Ledger {
 
   /** Metrics of one task in one round. `task` is its label in the plan. */
   metrics(round: number, task: string, values: Readonly<Record<string, number>>): void {
-    const place = { exp: this.#exp, origin: this.#origin };
+    const { exp } = this.#of;
+    const place = { ...this.#of, origin: this.#origin };
     const at = this.#wire.ports.clock.now();
     for (const [metric, value] of Object.entries(values)) {
-      const payload = { v: 1 as const, experiment: this.#exp, round, origin: this.#origin, task, metric, value, at };
-      const id = `${this.#exp}.${round}.${this.#origin}.${task}.${metric}`;
+      const payload = { v: 1 as const, experiment: exp, round, origin: this.#origin, task, metric, value, at };
+      const id = `${exp}.${round}.${this.#origin}.${task}.${metric}`;
       this.#beside(() => this.#wire.append(subjects.metric, this.#metrics, place, payload, id));
     }
   }
 
   announce({ type, round, detail, failure }: Announcement): void {
     const at = this.#wire.ports.clock.now();
-    const place = { exp: this.#exp, origin: this.#origin };
+    const { exp } = this.#of;
+    const place = { ...this.#of, origin: this.#origin };
     const payload = {
-      ...{ v: 1 as const, experiment: this.#exp, type, origin: this.#origin, round, at, detail },
+      ...{ v: 1 as const, experiment: exp, type, origin: this.#origin, round, at, detail },
       failure: failure ?? null,
     };
     // a round opens and closes once; a collaborator may be lost again and again, and a name be asked for by several
     const again = /^(collaborator|update|aggregator)\.|\.waiting$/.test(type);
     // a failure is the same one for the next Aggregator of its round (L2)
     const when = type === "collaborator.failed" ? digestOf(detail.error) : at;
-    const id = `${this.#exp}.${type}.${round}.${again ? `${detail.collaborator ?? ""}.${when}` : (detail.seq ?? "")}`;
+    const id = `${exp}.${type}.${round}.${again ? `${detail.collaborator ?? ""}.${when}` : (detail.seq ?? "")}`;
     this.#beside(() => this.#wire.append(subjects.event, this.#events, place, payload, id));
   }
 

@@ -51,6 +51,7 @@ await Promise.all(
     const services = await CollaboratorServices.create({
       wire: new Wire(ports, "bench"),
       experiment: config.experiment,
+      owner: "bench",
       name,
       plan: parsePlan(config.plan),
       prepare: () => Promise.resolve({ trainer: idle(config.parameters), data }),

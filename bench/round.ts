@@ -64,7 +64,7 @@ async function one(c: Case, report: Report, memory: boolean): Promise<void> {
       owner: "bench",
       seq: 1,
       state: "in_progress",
-      submission: { v: 1, name: "bench", plan, archive: { object: "none", digest: "0".repeat(64) } },
+      submission: { v: 1, name: "bench", plan, archive: { digest: "0".repeat(64), bytes: 0 } },
       plan_digest: planDigest(plan),
       rounds: c.rounds,
       collaborators: names,

@@ -10,9 +10,9 @@ export {
   type WriteOptions,
 } from "./client/experiment.ts";
 export { type ConnectOptions, Federation, type StartOptions } from "./client/federation.ts";
+export type { ReadOptions } from "./client/holdings.ts";
 export type { InitialModel } from "./client/initial.ts";
 export type { FetchedModel } from "./client/model.ts";
-export type { ReadOptions } from "./client/reading.ts";
 export { type Rehearsal, type RehearsalOptions, rehearse } from "./client/rehearsal.ts";
 export type { RoundRow } from "./client/rounds.ts";
 export type { Shard } from "./client/shards.ts";

@@ -128,7 +128,13 @@ export interface Store {
   removeJournal(name: string): Promise<void>;
 }
 export type TableSpec = { readonly name: string; readonly existing?: boolean };
-export type JournalSpec = { readonly name: string; readonly subjects: readonly string[]; readonly existing?: boolean };
+export type JournalSpec = {
+  readonly name: string;
+  readonly subjects: readonly string[];
+  /** of each subject only the newest message is kept */
+  readonly newest?: boolean;
+  readonly existing?: boolean;
+};
 export type ShelfSpec = { readonly name: string; readonly existing?: boolean };
 
 /** Time as the runtime sees it; machines get theirs from XState's own clock. */

@@ -4,14 +4,14 @@
  * IM1 A model of another experiment is its owner's: to anyone else it is not there.
  * IM2 With `from.resume` the experiment goes on counting where that model stands. Its own aggregation begins anew.
  */
-import { createHash } from "node:crypto";
 import { FlError } from "../../src/errors.ts";
 import type { Plan } from "../../src/plan/plan.ts";
 import { layoutOf } from "../../src/tensor/layout.ts";
 import { parseSafetensors, type Safetensors } from "../../src/tensor/safetensors.ts";
 import { modelOf } from "../../src/tensor/slots.ts";
 import { readModel } from "../../src/transfer/model-stream.ts";
-import type { ExperimentRecord, RoundRecord, Submission } from "../../src/wire/messages.ts";
+import { readUpload } from "../../src/transfer/upload.ts";
+import type { ExperimentRecord, RoundRecord, Uploaded } from "../../src/wire/messages.ts";
 import { buckets, shelves } from "../../src/wire/table.ts";
 import type { Wire } from "../../src/wire/wire.ts";
 import { keptObject } from "./keeping.ts";
@@ -28,7 +28,8 @@ export async function initialModel(
   { owner, submission }: Pick<ExperimentRecord, "owner" | "submission">,
   { from, rounds }: Pick<Plan, "from" | "rounds">,
 ): Promise<InitialModel | undefined> {
-  if (from === undefined) return submission.model && { ...(await given(wire, submission.model)), round: 0, trained: 0 };
+  if (from === undefined)
+    return submission.model && { ...(await given(wire, owner, submission.model)), round: 0, trained: 0 };
   if (submission.model !== undefined) {
     const reason = `a model came with the submission, and the plan begins from ${from.experiment}: give one of the two`;
     throw new FlError("FL_PLAN_INVALID", { reason });
@@ -40,12 +41,8 @@ export async function initialModel(
   throw new FlError("FL_PLAN_INVALID", { reason });
 }
 
-async function given(wire: Wire, model: NonNullable<Submission["model"]>): Promise<Safetensors> {
-  const bytes = await (await wire.shelf(shelves.models)).get(model.object);
-  if (bytes === undefined) throw new FlError("FL_NOT_FOUND", { reason: `no initial model ${model.object} is stored` });
-  const digest = createHash("sha256").update(bytes).digest("hex");
-  if (digest !== model.digest) throw new FlError("FL_DIGEST_MISMATCH", { object: model.object, digest });
-  return parseSafetensors(bytes);
+async function given(wire: Wire, owner: string, model: Uploaded): Promise<Safetensors> {
+  return parseSafetensors(await readUpload(wire, owner, model));
 }
 
 async function stored(wire: Wire, from: NonNullable<Plan["from"]>, owner: string): Promise<InitialModel> {
@@ -83,7 +80,7 @@ async function streamed(
   const trained = which === "best" ? open?.best?.round : open?.trained;
   const none = new FlError("FL_STATE", { reason: `experiment ${exp} has no ${which} model yet` });
   if (!open?.specs || !ref || trained === undefined) throw none;
-  const bytes = await readModel(await wire.journal("model", exp), ref);
+  const bytes = await readModel({ wire, journal: await wire.journal("model", exp), exp }, ref);
   if (bytes === undefined) throw none;
   const values = new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4);
   return modelOf({ layout: layoutOf(open.specs), values, trained, round: trained });

@@ -27,6 +27,7 @@ const stateAfter = {
 export type Intake = {
   readonly wire: Wire;
   readonly exp: string;
+  readonly owner: string;
   readonly bench: Workbench;
   readonly peers: Peers;
   readonly input: AggregatorInput;
@@ -36,7 +37,7 @@ export type Intake = {
 };
 
 /** Listens until the returned function is called. */
-export function intake({ wire, exp, bench, peers, input, sendBack, open }: Intake): () => void {
+export function intake({ wire, exp, owner, bench, peers, input, sendBack, open }: Intake): () => void {
   const { clock, counters, log } = wire.ports;
   const heard = (collaborator: string, returned: boolean): void => {
     if (returned) sendBack({ type: "collaborator.returned", collaborator });
@@ -137,7 +138,7 @@ export function intake({ wire, exp, bench, peers, input, sendBack, open }: Intak
     const now = JSON.stringify(progress);
     if (now === said) return;
     said = now;
-    wire.publish(subjects.progress, { exp }, progress);
+    wire.publish(subjects.progress, { owner, exp }, progress);
   };
   let cancel = clock.after(PROGRESS_MS, tell);
   return () => {

@@ -4,6 +4,7 @@ import { FlError, fromWire } from "../../src/errors.ts";
 import { host } from "../../src/host.ts";
 import { parsePlacement } from "../../src/parts/placement.ts";
 import { modulesOf, parsePlan, ratesFinal } from "../../src/plan/plan.ts";
+import { readUpload } from "../../src/transfer/upload.ts";
 import { buckets } from "../../src/wire/table.ts";
 import { planAggregation } from "../aggregation/resolve.ts";
 import { resolveAssigner } from "../assigner/resolve.ts";
@@ -22,8 +23,12 @@ runRole(config, "aggregator", async ({ config: { name }, wire, ports, stop, read
   const record = row.value;
   const plan = parsePlan(record.submission.plan);
   // Only a module that came with the workspace needs the archive here; models and tasks run at the collaborators.
+  const { archive } = record.submission;
   const opening = { dependencies: "ignore", signal: stop } as const;
-  const opened = modulesOf(plan).length > 0 ? await openSubmitted(wire, record.submission, opening) : undefined;
+  const opened =
+    modulesOf(plan).length > 0
+      ? await openSubmitted(await readUpload(wire, record.owner, archive), archive.digest, opening)
+      : undefined;
   const [aggregation, assigner, stragglers] = await Promise.all([
     planAggregation(plan.aggregation, {
       ...{ wire, exp: name },

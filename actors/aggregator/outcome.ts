@@ -2,26 +2,23 @@
  * What an experiment comes to: its last and its best model as objects of the store, and the outcome that names them.
  */
 import { FlError } from "../../src/errors.ts";
-import type { Journal } from "../../src/ports.ts";
 import type { Layout } from "../../src/tensor/layout.ts";
 import { writeSafetensors } from "../../src/tensor/safetensors.ts";
 import { modelOf } from "../../src/tensor/slots.ts";
-import { readModel, sameModel } from "../../src/transfer/model-stream.ts";
+import { type ModelPlace, readModel, sameModel } from "../../src/transfer/model-stream.ts";
 import type { Outcome } from "../../src/wire/messages.ts";
 import { shelves } from "../../src/wire/table.ts";
-import type { Wire } from "../../src/wire/wire.ts";
 import type { Checkpoint } from "./machine.ts";
 
 type Final = { readonly layout: Layout | undefined; readonly global: Float32Array };
 
 /** @throws FL_STATE when there is no model, FL_NOT_FOUND when the best one is not stored any more */
 export async function storeOutcome(
-  wire: Wire,
-  exp: string,
-  models: Journal,
+  place: ModelPlace,
   { layout, global }: Final,
   checkpoint: Checkpoint,
 ): Promise<Outcome> {
+  const { wire, exp } = place;
   const { best, trained, metrics, model } = checkpoint;
   if (layout === undefined || model === null) throw new FlError("FL_STATE", { reason: "there is no model" });
   const shelf = await wire.shelf(shelves.models);
@@ -33,7 +30,7 @@ export async function storeOutcome(
   await put("last", global, trained);
   if (best === null || sameModel(best.model, model)) await put("best", global, trained);
   else {
-    const bytes = await readModel(models, best.model);
+    const bytes = await readModel(place, best.model);
     if (bytes === undefined) throw new FlError("FL_NOT_FOUND", { reason: "the best model is not stored any more" });
     await put("best", new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4), best.round);
   }

@@ -15,7 +15,7 @@ import { type Plan, quorumOf } from "../../src/plan/plan.ts";
 import type { Journal } from "../../src/ports.ts";
 import { layoutOf, specsOf } from "../../src/tensor/layout.ts";
 import { withSlots } from "../../src/tensor/slots.ts";
-import { bytesOf, publishModel, readModel } from "../../src/transfer/model-stream.ts";
+import { bytesOf, type ModelPlace, publishModel, readModel } from "../../src/transfer/model-stream.ts";
 import { STALL_MS } from "../../src/transfer/pull.ts";
 import { decode, encode } from "../../src/wire/codec.ts";
 import type { ExperimentRecord, Failure, ModelRef, Outcome, PastRound, RoundRecord } from "../../src/wire/messages.ts";
@@ -62,7 +62,7 @@ export class AggregatorServices {
   readonly #bench: Workbench;
   readonly #peers: Peers;
   readonly #rounds: Rows<"{exp}", RoundRecord>;
-  readonly #models: Journal;
+  readonly #place: ModelPlace;
   readonly #ledger: Ledger;
   readonly #shelving: Shelving;
   readonly #keeping: Keeping;
@@ -81,7 +81,7 @@ export class AggregatorServices {
     const [rounds, models, ledger] = await Promise.all([
       wire.table(buckets.rounds),
       wire.journal("model", record.name),
-      Ledger.open(wire, record.name, ORIGIN),
+      Ledger.open(wire, { owner: record.owner, exp: record.name }, ORIGIN),
     ]);
     return new AggregatorServices(parts, rounds, models, ledger);
   }
@@ -92,7 +92,7 @@ export class AggregatorServices {
     this.#record = record;
     this.#plan = plan;
     this.#rounds = rounds;
-    this.#models = models;
+    this.#place = { wire, journal: models, exp: record.name };
     this.#ledger = ledger;
     this.#peers = new Peers(record.collaborators);
     this.#shelving = new Shelving(wire, models, record.name);
@@ -134,6 +134,7 @@ export class AggregatorServices {
       const end = intake({
         wire: this.#wire,
         exp: this.#record.name,
+        owner: this.#record.owner,
         bench: this.#bench,
         peers: this.#peers,
         input,
@@ -184,7 +185,7 @@ export class AggregatorServices {
     if (ended !== null) return { checkpoint: checkpointOf(record), ended };
     if (record.model !== null) await this.#loadModel(record.model, layoutOf(record.specs ?? []));
     if (record.state_ref !== null) {
-      const bytes = await readModel(this.#models, record.state_ref);
+      const bytes = await readModel(this.#place, record.state_ref, { subject: subjects.stateChunk });
       if (bytes !== undefined) this.#restoreState(bytes);
     }
     this.#wire.ports.log.info({ round: record.round, epoch: record.epoch }, "recovered");
@@ -192,7 +193,7 @@ export class AggregatorServices {
   }
 
   async #loadModel(ref: ModelRef, layout: ReturnType<typeof layoutOf>): Promise<void> {
-    const bytes = await readModel(this.#models, ref);
+    const bytes = await readModel(this.#place, ref);
     if (bytes === undefined)
       throw new FlError("FL_NOT_FOUND", { reason: "the checkpoint's model is not stored any more" });
     this.#bench.load(layout, new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4));
@@ -210,8 +211,8 @@ export class AggregatorServices {
   }
 
   #store(round: number, layout: string): Promise<ModelRef> {
-    const place = { exp: this.#record.name, epoch: this.#epoch, round };
-    return publishModel(this.#wire, this.#models, subjects.modelChunk, place, bytesOf(this.#bench.global), layout);
+    const at = { epoch: this.#epoch, round };
+    return publishModel(this.#place, subjects.modelChunk, at, bytesOf(this.#bench.global), layout);
   }
 
   async #openRound(checkpoint: Checkpoint, skip: readonly string[]): Promise<Opened> {
@@ -321,8 +322,8 @@ export class AggregatorServices {
     if (aggregation === undefined && history === undefined) return null;
     const { past = [], standings = {} } = history ?? {};
     const state = encode({ v: 1, aggregation: aggregation ?? null, past, standings });
-    const place = { exp: this.#record.name, epoch: this.#epoch, round };
-    return publishModel(this.#wire, this.#models, subjects.stateChunk, place, state, this.#bench.layout!.digest);
+    const at = { epoch: this.#epoch, round };
+    return publishModel(this.#place, subjects.stateChunk, at, state, this.#bench.layout!.digest);
   }
 
   #restoreState(bytes: Uint8Array): void {
@@ -332,7 +333,7 @@ export class AggregatorServices {
   }
 
   async #conclude(checkpoint: Checkpoint): Promise<Outcome> {
-    const outcome = await storeOutcome(this.#wire, this.#record.name, this.#models, this.#bench, checkpoint);
+    const outcome = await storeOutcome(this.#place, this.#bench, checkpoint);
     await this.#ledger.settle();
     await this.#write({ ...this.#open!, ...recordOf(checkpoint), state: "finished", outcome });
     this.#keeping.recorded();

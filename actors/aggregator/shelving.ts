@@ -69,7 +69,7 @@ export class Shelving {
     for (const { ref, subject } of old) {
       const { seq, epoch, round } = ref;
       const place = { exp: this.#exp, epoch, round };
-      if (seq > oldest) await this.#models.purge(this.#wire.subject(subject as typeof subjects.modelChunk, place)); // K2
+      if (seq > oldest) await this.#models.purge(this.#wire.wildcard(subject as typeof subjects.modelChunk, place)); // K2
     }
   }
 }

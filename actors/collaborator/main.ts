@@ -10,6 +10,7 @@ import { parsePlan, planDigest } from "../../src/plan/plan.ts";
 import { buckets } from "../../src/wire/table.ts";
 import { checkExperiment } from "../../src/workspace/define.ts";
 import { importWorkspace } from "../../src/workspace/open.ts";
+import { fetchArchive } from "../archive.ts";
 import { roleConfig, runRole } from "../entrypoint.ts";
 import { resolveShard, shardConfig } from "../envoy/shard.ts";
 import { dependencyPolicy, openSubmitted } from "../submitted.ts";
@@ -29,16 +30,20 @@ const config = z.strictObject({
 
 runRole(config, "collaborator", async ({ config: told, wire, ports, stop, ready }) => {
   const { name, experiment, shard, backend, dependencies } = told;
-  const row = await (await wire.table(buckets.experiments)).get({ exp: experiment });
-  if (row === undefined) throw new FlError("FL_NOT_FOUND", { reason: `no experiment ${experiment} is recorded` });
-  const plan = parsePlan(row.value.submission.plan);
+  const row = await (await wire.table(buckets.assignments)).get({ envoy: name });
+  const assigned = row?.value.experiments.find((e) => e.name === experiment);
+  if (assigned === undefined) throw new FlError("FL_NOT_FOUND", { reason: `${experiment} is not assigned to ${name}` });
+  const { owner, archive } = assigned;
+  const plan = parsePlan(assigned.plan);
   agree("plan", told.planDigest, planDigest(plan));
-  agree("archive", told.archiveDigest, row.value.submission.archive.digest);
-  const opened = await openSubmitted(wire, row.value.submission, { dependencies, signal: stop });
+  agree("archive", told.archiveDigest, archive.digest);
+  const bytes = await fetchArchive(wire, { envoy: name, experiment, archive }, stop);
+  const opened = await openSubmitted(bytes, archive.digest, { dependencies, signal: stop });
   try {
     const services = await CollaboratorServices.create({
       wire,
       experiment,
+      owner,
       name,
       plan,
       prepare: async (signal) => {

@@ -36,6 +36,7 @@ export type Prepared = { readonly trainer: Trainer; readonly data: Splits };
 export type CollaboratorParts = {
   readonly wire: Wire;
   readonly experiment: string;
+  readonly owner: string;
   readonly name: string;
   readonly plan: Plan;
   readonly prepare: (signal: AbortSignal) => Promise<Prepared>;
@@ -62,12 +63,9 @@ export class CollaboratorServices {
   #changed = (): void => {};
 
   static async create(parts: CollaboratorParts): Promise<CollaboratorServices> {
-    const { wire, experiment, name } = parts;
-    const [models, ledger] = await Promise.all([
-      wire.journal("model", experiment),
-      Ledger.open(wire, experiment, name),
-    ]);
-    return new CollaboratorServices(parts, new ModelFeed(wire, models, experiment), ledger);
+    const { wire, experiment: exp, owner, name } = parts;
+    const [journal, ledger] = await Promise.all([wire.journal("model", exp), Ledger.open(wire, { owner, exp }, name)]);
+    return new CollaboratorServices(parts, new ModelFeed({ wire, journal, exp }), ledger);
   }
 
   private constructor(parts: CollaboratorParts, feed: ModelFeed, ledger: Ledger) {

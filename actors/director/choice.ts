@@ -65,18 +65,25 @@ export async function choose(
   }
 }
 
-/** What keeps an experiment from starting; null if nothing does, or it has (C2). */
+/**
+ * What keeps an experiment from starting; null if nothing does, or it has (C2). Of what is before it, others' names are not
+ * told: `shown` says which ones are.
+ */
 export function waitingOf(
   { name, state, submission }: Pick<ExperimentRecord, "name" | "state" | "submission">,
   { queue, running }: Standing,
   envoys: Roll,
+  shown: (experiment: string) => boolean,
 ): Waiting | null {
   if (state !== "pending") return null;
   const place = queue.indexOf(name);
   if (place >= 0) {
-    const ahead = [...running, ...queue.slice(0, place)];
+    const all = [...running, ...queue.slice(0, place)];
+    const ahead = all.filter(shown);
+    const others = all.length - ahead.length;
+    const before = [...ahead, ...(others === 0 ? [] : [`${others} of other owners`])];
     return {
-      reason: `${ahead.length === 1 ? "an experiment" : "experiments"} before it: ${listed(ahead)}`,
+      reason: `${all.length === 1 ? "an experiment" : "experiments"} before it: ${listed(before)}`,
       for: [],
       ahead,
     };

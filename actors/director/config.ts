@@ -10,6 +10,10 @@ export const directorConfig = z.strictObject({
   periodMs: z.int().positive().default(10_000).describe("how often envoys send heartbeats, in milliseconds"),
   limit: z.int().positive().default(1).describe("how many experiments run at the same time"),
   sampleShape: shape.optional().describe("the federation's sample shape; by default the first shard's"),
+  managers: z
+    .array(roleConfig.shape.name)
+    .default([])
+    .describe("who may see and end everybody's experiments, and not only their own"),
   targetShape: shape.optional().describe("the federation's target shape; by default the first shard's"),
   sinks: z
     .array(z.string())

@@ -2,34 +2,54 @@
  * The Director's desk: answers owners and envoys on the bus.
  *
  * K1 A question that cannot be answered is answered with its coded reason, never with silence.
+ * K2 Owners are told of what is theirs only (rights.ts).
  */
 import { FlError } from "../../src/errors.ts";
-import type { ModelReply, Progress } from "../../src/wire/messages.ts";
+import { eventSource, metricSource, type Source } from "../../src/transfer/feed.ts";
+import type { Event, Metric, ModelReply, Progress } from "../../src/wire/messages.ts";
 import { buckets, subjects } from "../../src/wire/table.ts";
 import type { Wire } from "../../src/wire/wire.ts";
 import { type Standing, waitingOf } from "./choice.ts";
 import type { Envoys } from "./envoys.ts";
+import { Giving } from "./giving.ts";
 import type { DirectorEvent } from "./machine.ts";
+import { type Page, page } from "./pages.ts";
 import { hasEnded, type Records } from "./records.ts";
+import type { Rights } from "./rights.ts";
 
 export type Desk = {
   readonly wire: Wire;
   readonly records: Records;
+  readonly rights: Rights;
   readonly envoys: Envoys;
   readonly standing: () => Standing;
   readonly sendBack: (event: DirectorEvent) => void;
 };
 
 /** Serves until the returned function is called. */
-export function openDesk({ wire, records, envoys, standing, sendBack }: Desk): () => void {
+export function openDesk({ wire, records, rights, envoys, standing, sendBack }: Desk): () => void {
   /** the newest progress of each running experiment */
   const progress = new Map<string, Progress>();
-  const found = async (experiment: string) => {
-    const record = await records.get(experiment);
-    if (record === undefined) throw new FlError("FL_NOT_FOUND", { reason: `there is no experiment ${experiment}` });
-    return record;
+  const giving = new Giving(wire, records, rights, envoys);
+  const closing = new AbortController();
+  const roundOf = async (exp: string) => (await (await wire.table(buckets.rounds)).get({ exp }))?.value ?? null;
+  /** What is not taken in yet, or was refused under another's name, has no record, but it may have been told of. */
+  const read = async <T extends Metric | Event>(
+    source: Source<T>,
+    caller: string,
+    { experiment: exp, ...asked }: { experiment: string; from: number; wait_ms: number },
+  ): Promise<Page<T>> => {
+    const seen = async () => {
+      const record = await records.get(exp);
+      return record !== undefined && rights.over(caller, record.owner) ? record : undefined;
+    };
+    const owner = (await seen())?.owner ?? caller;
+    const onEnd = (call: () => void) => records.onEnd((ended) => ended === exp && call());
+    return page({ wire, source, whose: { owner, exp }, record: seen, onEnd, signal: closing.signal }, asked);
   };
   const ends = [
+    () => closing.abort(),
+    () => giving.end(),
     wire.on(subjects.progress, {}, ({ exp }, told) => {
       progress.set(exp, told);
     }),
@@ -48,31 +68,31 @@ export function openDesk({ wire, records, envoys, standing, sendBack }: Desk): (
     wire.serve(
       subjects.status,
       {},
-      async (_, { experiment: name }) => {
-        const experiment = await found(name);
+      async ({ caller }, { experiment: name }) => {
+        const experiment = await rights.find(caller, name);
         if (hasEnded(experiment)) progress.delete(name);
-        const waiting = waitingOf(experiment, standing(), envoys);
-        return { status: { experiment, progress: progress.get(name) ?? null, waiting } };
+        const waiting = waitingOf(experiment, standing(), envoys, (exp) => rights.sees(caller, exp));
+        return { status: { experiment, progress: progress.get(name) ?? null, waiting, round: await roundOf(name) } };
       },
       (error) => ({ error: error.toJSON() }),
     ),
     wire.serve(
       subjects.list,
       {},
-      async () => ({ experiments: await records.list() }),
+      async ({ caller }) => ({ experiments: await rights.list(caller) }),
       (error) => ({ experiments: [], error: error.toJSON() }),
     ),
     wire.serve(
       subjects.envoys,
       {},
-      () => ({ envoys: envoys.list() }),
+      ({ caller }) => ({ envoys: envoys.list().map((status) => rights.blurred(caller, status)) }),
       (error) => ({ envoys: [], error: error.toJSON() }),
     ),
     wire.serve(
       subjects.cancel,
       {},
-      async (_, { experiment }) => {
-        const { state } = await found(experiment);
+      async ({ caller }, { experiment }) => {
+        const { state } = await rights.find(caller, experiment);
         if (hasEnded({ state })) {
           throw new FlError("FL_STATE", { reason: `experiment ${experiment} is ${state}` });
         }
@@ -84,18 +104,49 @@ export function openDesk({ wire, records, envoys, standing, sendBack }: Desk): (
     wire.serve(
       subjects.model,
       {},
-      async (_, { experiment, which }): Promise<ModelReply> => {
-        const { submission, outcome } = await found(experiment);
+      async ({ caller }, { experiment, which }): Promise<ModelReply> => {
+        const { submission, outcome } = await rights.find(caller, experiment);
         const { archive, plan } = submission;
         if (outcome !== null) return { object: outcome.objects[which], archive, plan };
-        const row = await (await wire.table(buckets.rounds)).get({ exp: experiment });
-        const ref = which === "best" ? row?.value.best?.model : row?.value.model;
-        if (row === undefined || ref === undefined || ref === null || row.value.specs === null) {
+        const row = await roundOf(experiment);
+        const best = row?.best ?? null;
+        const [ref, rounds] = which === "best" ? [best?.model, best?.round] : [row?.model, row?.trained];
+        if (!row?.specs || !ref || rounds === undefined) {
           throw new FlError("FL_STATE", { reason: `experiment ${experiment} has no ${which} model yet` });
         }
-        return { ref, specs: row.value.specs, archive, plan };
+        return { ref, rounds, specs: row.specs, archive, plan };
       },
       (error) => ({ error: error.toJSON() }),
+    ),
+    wire.serve(
+      subjects.give,
+      {},
+      ({ caller }, asked) => giving.toOwner(caller, asked),
+      () => new Uint8Array(0),
+    ),
+    wire.serve(
+      subjects.archive,
+      {},
+      ({ envoy }, asked) => giving.toEnvoy(envoy, asked),
+      () => new Uint8Array(0),
+    ),
+    wire.serve(
+      subjects.metrics,
+      {},
+      async ({ caller }, asked) => {
+        const { items: metrics, ...rest } = await read(metricSource, caller, asked);
+        return { metrics, ...rest };
+      },
+      (error) => ({ metrics: [], next: 0, more: false, over: false, error: error.toJSON() }),
+    ),
+    wire.serve(
+      subjects.events,
+      {},
+      async ({ caller }, asked) => {
+        const { items: events, ...rest } = await read(eventSource, caller, asked);
+        return { events, ...rest };
+      },
+      (error) => ({ events: [], next: 0, more: false, over: false, error: error.toJSON() }),
     ),
   ];
   return () => {

@@ -14,11 +14,11 @@ import type {
   AssignmentRecord,
   EnvoyRecord,
   EnvoyStatus,
+  ExperimentRecord,
   Heartbeat,
   HeartbeatReply,
   Registered,
   ShardInfo,
-  Submission,
 } from "../../src/wire/messages.ts";
 import { buckets, subjects } from "../../src/wire/table.ts";
 import type { Rows, Wire } from "../../src/wire/wire.ts";
@@ -157,8 +157,17 @@ export class Envoys {
   }
 
   /** Gives an experiment to an envoy: for review, or to run it (N2). */
-  assign(envoy: string, { name, archive, plan }: Submission, phase: "review" | "run" = "run"): Promise<void> {
-    return this.#assigned(envoy, (list) => [...list.filter((e) => e.name !== name), { name, archive, plan, phase }]);
+  assign(envoy: string, record: ExperimentRecord, phase: "review" | "run" = "run"): Promise<void> {
+    const { name, owner, submission } = record;
+    const { archive, plan } = submission;
+    const assigned = { name, owner, archive, plan, phase };
+    return this.#assigned(envoy, (list) => [...list.filter((e) => e.name !== name), assigned]);
+  }
+
+  /** Whether an envoy has been given an experiment, and it has not been taken back. */
+  async holds(envoy: string, experiment: string): Promise<boolean> {
+    const row = await this.#assignments.get({ envoy });
+    return row?.value.experiments.some((e) => e.name === experiment) ?? false;
   }
 
   /** Takes it back (N2). */

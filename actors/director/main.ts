@@ -18,6 +18,7 @@ import { type Ending, experimentMachine } from "./experiment.ts";
 import { type DirectorEvent, type DirectorInput, directorMachine } from "./machine.ts";
 import { Records } from "./records.ts";
 import { failureOf, Reviews } from "./reviews.ts";
+import { Rights } from "./rights.ts";
 import { Sinks } from "./sinks.ts";
 import { admit } from "./submissions.ts";
 
@@ -25,7 +26,7 @@ import { admit } from "./submissions.ts";
 const CANCEL_MS = 5_000;
 
 runRole(directorConfig, "director", async ({ config, wire, ports, stop, ready, parent }) => {
-  const { name, limit, periodMs, sampleShape, targetShape, review } = config;
+  const { name, limit, periodMs, sampleShape, targetShape, review, managers } = config;
   const shapes =
     sampleShape === undefined || targetShape === undefined
       ? undefined
@@ -39,7 +40,7 @@ runRole(directorConfig, "director", async ({ config, wire, ports, stop, ready, p
     wire.table(buckets.rounds),
     wire.journal("metrics"),
     wire.journal("events"),
-    wire.shelf(shelves.archives),
+    wire.journal("uploads"),
     wire.shelf(shelves.models),
   ]);
   const consultation = await consult(review, { wire, role: "director", name, parent });
@@ -49,20 +50,22 @@ runRole(directorConfig, "director", async ({ config, wire, ports, stop, ready, p
   const work = new Set<Promise<void>>();
   const standing = (): Standing => hosted.actor.getSnapshot().context;
   /** an experiment begins to wait: who reads its events is told, and who reads the log */
-  const waits = async (exp: string, waiting: Waiting): Promise<void> => {
+  const waits = async ({ owner, name: exp }: ExperimentRecord, waiting: Waiting): Promise<void> => {
     ports.log.info({ experiment: exp, ...waiting }, "experiment waits");
     const told = { type: "experiment.waiting" as const, round: null, detail: { ...waiting } };
-    await records.announce(exp, told).catch((e) => ports.log.warn({ experiment: exp, err: e }, "not announced"));
+    await records
+      .announce({ owner, exp }, told)
+      .catch((e) => ports.log.warn({ experiment: exp, err: e }, "not announced"));
   };
 
   const experiment = experimentMachine.provide({
     actors: {
       choose: fromPromise(async ({ input: { name: exp }, signal }) => {
-        const record = await records.get(exp);
-        if (record !== undefined && record.collaborators.length > 0) return { collaborators: record.collaborators };
-        const plan = parsePlan(record?.submission.plan);
+        const record = await records.present(exp);
+        if (record.collaborators.length > 0) return { collaborators: record.collaborators };
+        const plan = parsePlan(record.submission.plan);
         const { clock } = ports;
-        const told = { clock, signal, waits: (waiting: Waiting) => waits(exp, waiting) };
+        const told = { clock, signal, waits: (waiting: Waiting) => waits(record, waiting) };
         return { collaborators: [...(await choose(plan, envoys, told))] };
       }),
       review: fromPromise(async ({ input: { name: exp, collaborators }, signal }) => {
@@ -71,8 +74,8 @@ runRole(directorConfig, "director", async ({ config, wire, ports, stop, ready, p
         return approved ? null : failureOf(given);
       }),
       start: fromPromise(async ({ input: { name: exp, collaborators } }) => {
-        const { submission } = await records.start(exp, collaborators);
-        await Promise.all(collaborators.map((envoy) => envoys.assign(envoy, submission)));
+        const record = await records.start(exp, collaborators);
+        await Promise.all(collaborators.map((envoy) => envoys.assign(envoy, record)));
         sinks.begin(exp);
       }),
       aggregator: childMachine.provide({ actors: { run: nursery.run } }),
@@ -98,8 +101,8 @@ runRole(directorConfig, "director", async ({ config, wire, ports, stop, ready, p
           await hosted.flush();
         };
         const queued = async (record: ExperimentRecord): Promise<void> => {
-          const waiting = waitingOf(record, standing(), envoys);
-          if (waiting !== null && waiting.ahead.length > 0) await waits(record.name, waiting);
+          const waiting = waitingOf(record, standing(), envoys, (exp) => records.ownerOf(exp) === record.owner);
+          if (waiting !== null && standing().queue.includes(record.name)) await waits(record, waiting);
         };
         const working: Promise<void> = submissions
           .work({ durable: consumers.director.durable, signal: ends.signal }, (m) =>
@@ -111,7 +114,8 @@ runRole(directorConfig, "director", async ({ config, wire, ports, stop, ready, p
         return () => ends.abort();
       }),
       desk: fromCallback<EventObject, DirectorInput>(({ sendBack }) => {
-        const ends = [openDesk({ wire, records, envoys, standing, sendBack }), reviews.serve()];
+        const rights = new Rights(records, managers);
+        const ends = [openDesk({ wire, records, rights, envoys, standing, sendBack }), reviews.serve()];
         return () => {
           for (const end of ends) end();
         };

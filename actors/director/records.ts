@@ -10,7 +10,7 @@ import { decode } from "../../src/wire/codec.ts";
 import { type ExperimentRecord, event, type Review } from "../../src/wire/messages.ts";
 import { buckets, subjects } from "../../src/wire/table.ts";
 import type { Row, Rows, Wire } from "../../src/wire/wire.ts";
-import { type Announcement, Ledger } from "../ledger.ts";
+import { type Announcement, Ledger, type Owned } from "../ledger.ts";
 import type { Ending } from "./experiment.ts";
 
 const ENDED = new Set<ExperimentRecord["state"]>(["finished", "failed", "rejected", "cancelled"]);
@@ -19,9 +19,13 @@ export const hasEnded = ({ state }: Pick<ExperimentRecord, "state">): boolean =>
 export class Records {
   readonly #wire: Wire;
   readonly #rows: Rows<"{exp}", ExperimentRecord>;
+  readonly #owners = new Map<string, string>();
+  readonly #listeners = new Set<(exp: string) => void>();
 
   static async open(wire: Wire): Promise<Records> {
-    return new Records(wire, await wire.table(buckets.experiments));
+    const records = new Records(wire, await wire.table(buckets.experiments));
+    await records.list(); // whose they are is known from the start
+    return records;
   }
 
   private constructor(wire: Wire, rows: Rows<"{exp}", ExperimentRecord>) {
@@ -30,12 +34,25 @@ export class Records {
   }
 
   async get(exp: string): Promise<ExperimentRecord | undefined> {
-    return (await this.#rows.get({ exp }))?.value;
+    const record = (await this.#rows.get({ exp }))?.value;
+    if (record !== undefined) this.#owners.set(exp, record.owner);
+    return record;
+  }
+
+  /** @throws FL_NOT_FOUND */
+  async present(exp: string): Promise<ExperimentRecord> {
+    return (await this.#present(exp)).value;
+  }
+
+  /** Whose it is; undefined if there is no such experiment. */
+  ownerOf(exp: string): string | undefined {
+    return this.#owners.get(exp);
   }
 
   /** All, in the order of submission. */
   async list(): Promise<ExperimentRecord[]> {
     const rows = await this.#rows.all();
+    for (const { value } of rows) this.#owners.set(value.name, value.owner);
     return rows.map((r) => r.value).sort((a, b) => a.seq - b.seq);
   }
 
@@ -43,6 +60,7 @@ export class Records {
   async make(record: ExperimentRecord): Promise<ExperimentRecord> {
     try {
       await this.#rows.create({ exp: record.name }, record);
+      this.#owners.set(record.name, record.owner);
       return record;
     } catch (e) {
       if (!(e instanceof FlError) || e.code !== "FL_EXISTS") throw e;
@@ -66,7 +84,7 @@ export class Records {
     }
     if (record.state !== "in_progress") return record;
     const detail = { collaborators: record.collaborators };
-    await this.#announceOnce(exp, { type: "experiment.started", round: null, detail });
+    await this.#announceOnce(record, { type: "experiment.started", round: null, detail });
     return record;
   }
 
@@ -93,6 +111,12 @@ export class Records {
     }
   }
 
+  /** Called when an experiment has ended and that is announced. Returns what ends it. */
+  onEnd(listener: (exp: string) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
   async end(exp: string, ending: Ending): Promise<void> {
     const row = await this.#present(exp);
     let record = row.value;
@@ -109,22 +133,23 @@ export class Records {
     const { state, failure, outcome } = record;
     const type = `experiment.${state as Ending["state"]}` as const;
     const told = { type, round: failure?.round ?? null, detail: { ...outcome }, failure };
-    await this.#announceOnce(exp, told);
+    await this.#announceOnce(record, told);
+    for (const listener of [...this.#listeners]) listener(exp);
   }
 
   /** A Director may die between the record and its announcement: whoever repeats the step makes up for it (R3). */
-  async #announceOnce(exp: string, announcement: Announcement): Promise<void> {
+  async #announceOnce({ owner, name: exp }: ExperimentRecord, announcement: Announcement): Promise<void> {
     const journal = await this.#wire.journal("events");
-    const last = await journal.last(this.#wire.subject(subjects.event, { exp, origin: "director" }));
+    const last = await journal.last(this.#wire.subject(subjects.event, { owner, exp, origin: "director" }));
     if (last !== undefined) {
       const { type } = decode(event, last.data, last.contentType, last.subject);
       if (type === announcement.type) return;
     }
-    await this.announce(exp, announcement);
+    await this.announce({ owner, exp }, announcement);
   }
 
-  async announce(exp: string, announcement: Announcement): Promise<void> {
-    const ledger = await Ledger.open(this.#wire, exp, "director");
+  async announce(of: Owned, announcement: Announcement): Promise<void> {
+    const ledger = await Ledger.open(this.#wire, of, "director");
     ledger.announce(announcement);
     await ledger.settle();
   }

@@ -37,10 +37,19 @@ export class Reviews {
     this.#options = options;
   }
 
-  /** Records what envoys say (RW2). Returns what ends it. */
+  /** Records what envoys say, and tells an envoy what it has said (RW2). Returns what ends it. */
   serve(): () => void {
-    const { wire } = this.#options;
-    return wire.serve(
+    const { wire, records } = this.#options;
+    const endVerdicts = wire.serve(
+      subjects.reviewGiven,
+      {},
+      async ({ envoy, exp }) => {
+        const record = await records.get(exp);
+        return { review: (record && given(record.reviews, subjectOf(record, "envoy", envoy))) ?? null };
+      },
+      (error) => ({ review: null, error: error.toJSON() }),
+    );
+    const endReviews = wire.serve(
       subjects.reviewed,
       {},
       async ({ envoy, exp }, review) => {
@@ -49,6 +58,10 @@ export class Reviews {
       },
       (error) => ({ ok: false, error: error.toJSON() }),
     );
+    return () => {
+      endVerdicts();
+      endReviews();
+    };
   }
 
   /** @throws FL_NOT_FOUND, the signal's reason */
@@ -63,9 +76,9 @@ export class Reviews {
       const matter = { experiment: exp, owner, collaborators, archive, plan };
       record = await this.#record(exp, await consultation.review({ ...own, ...matter }, signal));
     }
-    const { submission } = record;
+    const directed = record;
     if (given(record.reviews, own)?.approved === true) {
-      await Promise.all(collaborators.map((envoy) => envoys.assign(envoy, submission, "review"))); // RW1
+      await Promise.all(collaborators.map((envoy) => envoys.assign(envoy, directed, "review"))); // RW1
       record = await this.#answered(exp, collaborators, signal);
     }
     return { approved: rejectionIn(record) === undefined, reviews: record.reviews };

@@ -11,12 +11,15 @@ import { z } from "zod";
 import { asFlError, FlError } from "../../src/errors.ts";
 import { type Plan, parsePlan, planDigest } from "../../src/plan/plan.ts";
 import type { Stored } from "../../src/ports.ts";
+import { readUpload } from "../../src/transfer/upload.ts";
 import { decode } from "../../src/wire/codec.ts";
 import { type ExperimentRecord, type Failure, type Submission, submission as schema } from "../../src/wire/messages.ts";
-import { shelves, subjects } from "../../src/wire/table.ts";
+import { subjects } from "../../src/wire/table.ts";
 import { match, TOKEN } from "../../src/wire/template.ts";
 import type { Wire } from "../../src/wire/wire.ts";
+import { LIMITS } from "../../src/workspace/archive.ts";
 import { checkBuiltin } from "../aggregation/builtin.ts";
+import type { Owned } from "../ledger.ts";
 import { hasEnded, type Records } from "./records.ts";
 
 export type Submissions = {
@@ -43,7 +46,7 @@ export async function admit({ wire, records, submit, queued }: Submissions, mess
       experiment: meant,
       err: e,
     });
-    if (meant !== undefined) await refuse(records, meant, { owner, seq: message.seq }, asFlError(e));
+    if (meant !== undefined) await refuse(records, { owner, exp: meant }, message.seq, asFlError(e));
     return;
   }
   const { name } = submission;
@@ -51,12 +54,13 @@ export async function admit({ wire, records, submit, queued }: Submissions, mess
   if (record.seq !== message.seq) {
     const error = new FlError("FL_EXISTS", { reason: `an experiment ${name} exists`, owner, seq: message.seq });
     counters.drop(log, "submission.refused", { experiment: name, owner, seq: message.seq });
-    await refuse(records, name, { owner, seq: message.seq }, error);
+    await refuse(records, { owner, exp: name }, message.seq, error);
     return;
   }
   if (hasEnded(record)) return; // it could not run, or it has been run and this is an old message
   await submit(name);
-  await records.announce(name, { type: "experiment.accepted", round: null, detail: { owner, seq: message.seq } });
+  const detail = { owner, seq: message.seq };
+  await records.announce({ owner, exp: name }, { type: "experiment.accepted", round: null, detail });
   await queued(record);
 }
 
@@ -81,14 +85,14 @@ async function made(wire: Wire, records: Records, { owner, submission, seq, at }
     outcome: null,
   };
   try {
-    const plan = await checked(wire, submission);
+    const plan = await checked(wire, owner, submission);
     return await records.make({ ...record, rounds: plan.rounds, plan_digest: planDigest(plan) });
   } catch (e) {
     const error = asFlError(e);
     if (error.retryable || error.code === "FL_INTERNAL" || error.code === "FL_CLOSED") throw error;
     wire.ports.log.warn({ experiment: submission.name, code: error.code, err: error }, "submission cannot run");
     const failed = await records.make({ ...record, state: "failed", ended_at: at, failure: failureOf(error) });
-    if (failed.seq === seq) await refuse(records, record.name, { owner, seq }, error);
+    if (failed.seq === seq) await refuse(records, { owner, exp: record.name }, seq, error);
     return failed;
   }
 }
@@ -97,9 +101,10 @@ const failureOf = (error: FlError): Failure => ({
   ...{ role: "director", name: "director", round: null, error: error.toJSON() },
 });
 
-/** S3 */
-function refuse(records: Records, name: string, detail: { owner: string; seq: number }, error: FlError): Promise<void> {
-  return records.announce(name, { type: "experiment.refused", round: null, detail, failure: failureOf(error) });
+/** S3. The one who submitted is told, and nobody else. */
+function refuse(records: Records, of: Owned, seq: number, error: FlError): Promise<void> {
+  const detail = { owner: of.owner, seq };
+  return records.announce(of, { type: "experiment.refused", round: null, detail, failure: failureOf(error) });
 }
 
 const named = z.object({ name: schema.shape.name });
@@ -125,15 +130,13 @@ function nameIn({ data, contentType, subject }: Stored): string | undefined {
   return undefined;
 }
 
-/** What can be known before it runs. @throws FL_PLAN_INVALID, FL_PART_UNKNOWN, FL_NOT_FOUND, FL_DIGEST_MISMATCH */
-async function checked(wire: Wire, { plan, archive }: Submission): Promise<Plan> {
+/** What can be known before it runs. @throws FL_PLAN_INVALID, FL_PART_UNKNOWN, FL_ARCHIVE_INVALID, FL_NOT_FOUND, FL_DIGEST_MISMATCH */
+async function checked(wire: Wire, owner: string, { plan, archive }: Submission): Promise<Plan> {
   const parsed = parsePlan(plan);
   checkBuiltin(parsed.aggregation);
-  const listed = await (await wire.shelf(shelves.archives)).list();
-  const object = listed.find((o) => o.name === archive.object);
-  if (object === undefined) throw new FlError("FL_NOT_FOUND", { reason: `no archive ${archive.object} is stored` });
-  if (object.digest !== archive.digest) {
-    throw new FlError("FL_DIGEST_MISMATCH", { object: archive.object, expected: archive.digest, got: object.digest });
+  if (archive.bytes > LIMITS.packedBytes) {
+    throw new FlError("FL_ARCHIVE_INVALID", { reason: `larger than ${LIMITS.packedBytes} bytes` });
   }
+  await readUpload(wire, owner, archive);
   return parsed;
 }

@@ -1,12 +1,12 @@
 /**
  * An envoy's review of one experiment: what is assigned is looked at, decided about, and the Director is told.
  *
- * ER1 A verdict of this envoy on the same plan and archive that is in the experiment's record stands: nobody is asked again.
+ * ER1 A verdict of this envoy on the same plan and archive that the Director has recorded stands: nobody is asked again.
  * ER2 The Director is told until it has recorded the verdict, however long it is away.
  */
 import { FlError } from "../../src/errors.ts";
 import type { AssignmentRecord, Review } from "../../src/wire/messages.ts";
-import { buckets, subjects } from "../../src/wire/table.ts";
+import { subjects } from "../../src/wire/table.ts";
 import type { Wire } from "../../src/wire/wire.ts";
 import { insist } from "../insist.ts";
 import type { Consultation } from "../reviewer/consult.ts";
@@ -26,15 +26,16 @@ export type EnvoyReview = {
 export async function reviewAssigned(
   { wire, envoy, consultation }: EnvoyReview,
   { experiment, planDigest, archiveDigest }: Assigned,
-  { archive, plan }: Pick<Assignment, "archive" | "plan">,
+  { owner, archive, plan }: Pick<Assignment, "owner" | "archive" | "plan">,
   signal: AbortSignal,
 ): Promise<Verdict> {
   const subject: Subject = { role: "envoy", name: envoy, planDigest, archiveDigest };
-  const records = await wire.table(buckets.experiments);
-  const record = await insist(signal, async () => (await records.get({ exp: experiment }))?.value);
-  const before = given(record.reviews, subject);
+  const { review: recorded } = await insist(signal, () =>
+    wire.request(subjects.reviewGiven, { envoy, exp: experiment }, {}, { timeoutMs: REQUEST_MS, signal }),
+  );
+  const before = recorded === null ? undefined : given([recorded], subject);
   if (before !== undefined) return verdictOf(before); // ER1
-  const matter = { experiment, owner: record.owner, collaborators: [envoy], archive, plan };
+  const matter = { experiment, owner, collaborators: [envoy], archive, plan };
   const review = await consultation.review({ ...subject, ...matter }, signal);
   await tell(wire, { envoy, experiment, review }, signal);
   return verdictOf(review);

@@ -57,7 +57,7 @@ export async function consult(config: ReviewConfig, { wire, role, name, parent }
   return {
     async review(about, signal) {
       const { experiment } = about;
-      const verdict = await insist(signal, () => requestOf(wire, about)).then(
+      const verdict = await insist(signal, () => requestOf(wire, about, signal)).then(
         (request) => reviewOf(request, { reviewer, limitMs, clock }, signal),
         (e) => {
           if (signal.aborted) throw e;

@@ -5,7 +5,8 @@
  * SI1 A sink that fails is one coded line of the log.
  */
 import { z } from "zod";
-import { metricSource } from "../../src/client/reading.ts";
+import { metricsForSinks } from "../../src/client/reading.ts";
+import { readRecord } from "../../src/client/record.ts";
 import type { SinkMetric } from "../../src/parts/sink.ts";
 import { roleConfig, runRole } from "../entrypoint.ts";
 import { pourAll } from "./pour.ts";
@@ -16,7 +17,7 @@ const config = z.strictObject({ ...roleConfig.shape, sinks: z.array(z.string()).
 runRole(config, "sink", async ({ config: { name: experiment, fed, sinks }, wire, ports: { log }, stop, ready }) => {
   const placed = await Promise.all(sinks.map((text) => resolveSink(text)));
   ready();
-  const source = metricSource(wire, experiment, { follow: true, signal: stop });
+  const source = metricsForSinks(wire, await readRecord(wire, experiment), { follow: true, signal: stop });
   const show = ({ experiment: _, ...metric }: SinkMetric): void => log.info(metric, "metric");
   await pourAll(source, placed, { experiment, federation: fed, show }, ({ sink, written, error }) => {
     if (error === null) log.info({ sink, written }, "metrics written");

@@ -9,11 +9,11 @@
 import { z } from "zod";
 import {
   deviceReport,
+  envoyStatus,
   experimentState,
   failure,
   peerState,
   review as reviewed,
-  running,
   waiting,
 } from "../wire/messages.ts";
 
@@ -129,7 +129,9 @@ export const lines = {
       target_shape: z.array(count).describe("of one target"),
       registered_at: time.describe("when it first registered"),
       seen_at: time.nullable().describe("its last sign of life"),
-      running: z.array(running).describe("experiments it has a collaborator for, and that one's state"),
+      running: envoyStatus.shape.running.describe(
+        "experiments it has a collaborator for, and that one's state; another owner's is null",
+      ),
       report: deviceReport.nullable().describe("its machine: CPU, memory, disk, GPUs"),
     })
     .describe("`status --envoys`: one registered envoy."),

@@ -10,14 +10,14 @@ import type { SinkMetric } from "../parts/sink.ts";
 import type { Console } from "./console.ts";
 import { whole } from "./figures.ts";
 import { collect } from "./options.ts";
-import { type PlaceOptions, withFederation, withPlace } from "./place.ts";
+import { type OwnerOptions, withFederation, withOwner } from "./place.ts";
 import { interruption } from "./signals.ts";
 import type { Verb } from "./verb.ts";
 
-type MetricsOptions = PlaceOptions & { follow?: boolean; sink?: string[] };
+type MetricsOptions = OwnerOptions & { follow?: boolean; sink?: string[] };
 
 export const metrics: Verb = (program, action) =>
-  withPlace(program.command("metrics <experiment>").description("Print what was measured, or write it elsewhere."))
+  withOwner(program.command("metrics <experiment>").description("Print what was measured, or write it elsewhere."))
     .option("--follow", "go on until the experiment has ended")
     .option(
       "--sink <sink>",

@@ -1,13 +1,13 @@
 /** `entente model EXPERIMENT`: the best or the last model as files. */
 import { FlError } from "../errors.ts";
 import { shortest, whole } from "./figures.ts";
-import { type PlaceOptions, withFederation, withPlace } from "./place.ts";
+import { type OwnerOptions, withFederation, withOwner } from "./place.ts";
 import type { Verb } from "./verb.ts";
 
-type ModelOptions = PlaceOptions & { best?: boolean; last?: boolean; out: string };
+type ModelOptions = OwnerOptions & { best?: boolean; last?: boolean; out: string };
 
 export const model: Verb = (program, action) =>
-  withPlace(program.command("model <experiment>").description("Write a model to files; runs its workspace's code."))
+  withOwner(program.command("model <experiment>").description("Write a model to files; runs its workspace's code."))
     .option("--best", "the model that was rated best (default)")
     .option("--last", "the model of the newest round")
     .requiredOption("--out <dir>", "folder for model.json, weights.bin and model.safetensors")

@@ -22,6 +22,7 @@ const running = z.object({ url: z.string(), fed: z.string(), pid: z.int().positi
 
 export type Place = { readonly url: string; readonly fed: string };
 export type PlaceOptions = { readonly nats?: string; readonly fed?: string; readonly dir: string };
+export type OwnerOptions = PlaceOptions & { readonly owner?: string };
 
 /** Gives a command the options that say which federation it means. */
 export const withPlace = (command: Command): Command =>
@@ -29,6 +30,10 @@ export const withPlace = (command: Command): Command =>
     .option("--nats <url>", "address of the NATS server; default: the one that up or demo runs in --dir")
     .option("--fed <name>", `the federation's name (default: "${FED}")`)
     .option("--dir <path>", "where up keeps its state", DIR);
+
+/** Gives a command of an owner's the options that say which federation it means, and whose. */
+export const withOwner = (command: Command): Command =>
+  withPlace(command).option("--owner <word>", "the name that experiments are yours by; default: your user name");
 
 /** @throws FL_NOT_RUNNING */
 export async function findPlace({ nats, fed, dir }: PlaceOptions): Promise<Place> {
@@ -61,12 +66,12 @@ export const withdrawPlace = (dir: string): Promise<void> => rm(join(dir, FILE),
 
 /** Connects, does the work, closes. */
 export async function withFederation<T>(
-  options: PlaceOptions,
+  { owner, ...options }: OwnerOptions,
   work: (federation: Federation) => Promise<T>,
 ): Promise<T> {
   const { url: nats, fed } = await findPlace(options);
   const federation = await Federation.connect({
-    ...{ nats, fed, name: ownerName() },
+    ...{ nats, fed, name: owner ?? ownerName() },
     signal: interruption(),
   });
   try {

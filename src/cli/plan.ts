@@ -10,14 +10,14 @@ import { explain } from "../plan/explain.ts";
 import { loadWritten } from "../plan/load.ts";
 import { planDigest } from "../plan/plan.ts";
 import type { Console } from "./console.ts";
-import { findPlace, type PlaceOptions, withFederation, withPlace } from "./place.ts";
+import { findPlace, type OwnerOptions, withFederation, withOwner } from "./place.ts";
 import { table } from "./table.ts";
 import type { Verb } from "./verb.ts";
 
-type PlanOptions = PlaceOptions & { workspace?: string; explain?: boolean };
+type PlanOptions = OwnerOptions & { workspace?: string; explain?: boolean };
 
 export const plan: Verb = (program, action) =>
-  withPlace(
+  withOwner(
     program.command("plan").description("Check a plan before its first round, or say where its values come from."),
   )
     .addArgument(new Argument("<verb>", "what to do with it").choices(["check"]))
@@ -46,7 +46,7 @@ export const plan: Verb = (program, action) =>
     );
 
 /** Without a federation that runs here or is named, the plan is checked alone. */
-async function isSomewhere(place: PlaceOptions): Promise<boolean> {
+async function isSomewhere(place: OwnerOptions): Promise<boolean> {
   try {
     await findPlace(place);
     return true;

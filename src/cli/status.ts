@@ -5,15 +5,15 @@ import type { EnvoyStatus, Progress } from "../wire/messages.ts";
 import type { Console } from "./console.ts";
 import { emitExperiment, experimentLines, summed, words } from "./experiment-view.ts";
 import { ago, bytes, percent } from "./figures.ts";
-import { type PlaceOptions, withFederation, withPlace } from "./place.ts";
+import { type OwnerOptions, withFederation, withOwner } from "./place.ts";
 import { table } from "./table.ts";
 import type { Verb } from "./verb.ts";
 
 export const status: Verb = (program, action) =>
-  withPlace(program.command("status [experiment]").description("Show experiments, one of them, or the envoys."))
+  withOwner(program.command("status [experiment]").description("Show experiments, one of them, or the envoys."))
     .option("--envoys", "show the registered envoys")
     .action(
-      action<PlaceOptions & { envoys?: boolean }, [string | undefined]>((options, out, experiment) =>
+      action<OwnerOptions & { envoys?: boolean }, [string | undefined]>((options, out, experiment) =>
         withFederation(options, async (federation) => {
           if (experiment !== undefined) showOne(out, await federation.experiment(experiment).status());
           if (options.envoys) showEnvoys(out, await federation.envoys());
@@ -121,7 +121,11 @@ function showEnvoys(out: Console, envoys: readonly EnvoyStatus[]): void {
     report === null ? "" : bytes(report.memory.free),
     report === null || report.disk === null ? "" : bytes(report.disk.free),
     report === null ? "" : String(report.gpus.length),
-    running.map((r) => (r.state === "running" ? r.experiment : `${r.experiment} (${r.state})`)).join(", "),
+    running
+      .map(({ experiment, state }) =>
+        [experiment ?? "another's", ...(state === "running" ? [] : [`(${state})`])].join(" "),
+      )
+      .join(", "),
     `[${sample_shape.join(", ")}] → [${target_shape.join(", ")}]  ${description}`,
   ]);
   out.rows(table(columns, rows, out.paint.dim));

@@ -6,15 +6,15 @@ import { prepareExperiment } from "../client/prepare.ts";
 import { FlError } from "../errors.ts";
 import type { Console } from "./console.ts";
 import { emitExperiment, experimentLines } from "./experiment-view.ts";
-import { type PlaceOptions, withFederation, withPlace } from "./place.ts";
+import { type OwnerOptions, withFederation, withOwner } from "./place.ts";
 import { interruption } from "./signals.ts";
 import type { Verb } from "./verb.ts";
 import { emitRow, remarkOf, rowLine, waitingIn, watch } from "./watch.ts";
 
-type SubmitOptions = PlaceOptions & { workspace?: string; name?: string; model?: string; wait?: boolean };
+type SubmitOptions = OwnerOptions & { workspace?: string; name?: string; model?: string; wait?: boolean };
 
 export const submit: Verb = (program, action) =>
-  withPlace(program.command("submit <plan>").description("Hand in an experiment: a plan and its workspace."))
+  withOwner(program.command("submit <plan>").description("Hand in an experiment: a plan and its workspace."))
     .option("--workspace <path>", "the workspace's source; default: the plan's")
     .option("--name <name>", "the experiment's name; default: the plan's, or its file's")
     .option("--model <file>", "begin with these weights, a safetensors file; default: new ones, by the plan's seed")

@@ -14,11 +14,11 @@ import type { Sink, SinkMetric } from "../parts/sink.ts";
 import { parsePlan } from "../plan/plan.ts";
 import { type NamedTensors, namedTensors } from "../tensor/named.ts";
 import type { Event, ExperimentRecord, Metric, Progress, RoundRecord, Waiting } from "../wire/messages.ts";
-import { buckets, subjects } from "../wire/table.ts";
-import { type Access, ANSWER_MS } from "./access.ts";
-import { type FetchedModel, fetchModel } from "./model.ts";
-import { metricSource, type ReadOptions, readEvents, readMetrics } from "./reading.ts";
-import { readRecord, untilEnded, untilRecord } from "./record.ts";
+import { subjects } from "../wire/table.ts";
+import type { Access } from "./access.ts";
+import type { ReadOptions, Which } from "./holdings.ts";
+import type { FetchedModel } from "./model.ts";
+import { hasEnded } from "./record.ts";
 import { type RoundRow, Rounds } from "./rounds.ts";
 import type { SavedModel } from "./saved-model.ts";
 import type { Submitted } from "./submission.ts";
@@ -48,13 +48,13 @@ export type ModelOptions = {
   readonly as?: "layers" | "tensors";
 };
 
-type Which = FetchedModel["which"];
-
 export class Experiment {
   readonly name: string;
   /** how it was taken in; undefined for an experiment that was not started here */
   readonly submitted: Submitted | undefined;
   readonly #access: Access;
+  /** it is known to be taken in (X1) */
+  #taken = false;
 
   /** @internal */
   constructor(access: Access, name: string, submitted?: Submitted) {
@@ -64,42 +64,26 @@ export class Experiment {
   }
 
   /** Its record: plan, owner, state, times, failure, outcome. @throws FL_NOT_FOUND */
-  record(): Promise<ExperimentRecord> {
-    return readRecord(this.#access.reader, this.name);
+  async record(): Promise<ExperimentRecord> {
+    return (await this.#access.holdings.status(this.name)).experiment;
   }
 
   /** Its record, its newest round, and what is known of its progress. @throws FL_NOT_FOUND */
   async status(): Promise<ExperimentStatus> {
-    const [told, round] = await Promise.all([this.#told(), this.#round()]);
-    if (told !== undefined) return { ...told, round, director: true };
-    return { experiment: await this.record(), round, progress: null, waiting: null, director: false };
-  }
-
-  async #told() {
-    const { wire, name: caller } = this.#access;
-    const asked = { experiment: this.name };
-    const reply = this.#access.ask(() => wire.request(subjects.status, { caller }, asked, { timeoutMs: ANSWER_MS }));
-    return (await reply)?.status;
-  }
-
-  async #round(): Promise<RoundRecord | undefined> {
-    return (await (await this.#access.reader.table(buckets.rounds)).get({ exp: this.name }))?.value;
+    const { round, ...status } = await this.#access.holdings.status(this.name);
+    return { ...status, round: round ?? undefined };
   }
 
   /** Every metric since the start (X2). @throws FL_NOT_FOUND, the signal's reason */
-  metrics(options?: ReadOptions): AsyncGenerator<Metric> {
-    return this.#read(readMetrics, options);
+  async *metrics(options: ReadOptions = {}): AsyncGenerator<Metric> {
+    await this.recorded(options.signal);
+    yield* this.#access.holdings.metrics(this.name, { follow: true, ...options });
   }
 
   /** Every event since the start (X2). @throws FL_NOT_FOUND, the signal's reason */
-  events(options?: ReadOptions): AsyncGenerator<Event> {
-    return this.#read(readEvents, options);
-  }
-
-  async *#read<T>(read: typeof readMetrics | typeof readEvents, options: ReadOptions = {}): AsyncGenerator<T> {
+  async *events(options: ReadOptions = {}): AsyncGenerator<Event> {
     await this.recorded(options.signal);
-    const { follow = true, signal } = options; // X2
-    yield* read(this.#access.reader, this.name, { follow, signal }) as AsyncIterable<T>;
+    yield* this.#access.holdings.events(this.name, { follow: true, ...options });
   }
 
   /** Every round that has closed, with its rating where the plan has one (X2). @throws FL_NOT_FOUND, the signal's reason */
@@ -128,30 +112,38 @@ export class Experiment {
     );
     const { show = print, ended = () => {}, follow = true, signal } = options;
     await this.recorded(signal); // nothing is made for one that is not there
-    const { reader } = this.#access;
-    const source = metricSource(reader, this.name, { follow, signal });
-    return pourAll(source, placed, { experiment: this.name, federation: reader.fed, show }, ended);
+    const { holdings, wire } = this.#access;
+    const source = await holdings.forSinks(this.name, { follow, signal });
+    return pourAll(source, placed, { experiment: this.name, federation: wire.fed, show }, ended);
   }
 
   /** Calls `listener` whenever the Aggregator says how its round goes. Returns what ends it. */
   onProgress(listener: (progress: Progress) => void): () => void {
-    return this.#access.wire.on(subjects.progress, { exp: this.name }, (_, progress) => listener(progress));
+    const { wire, name, secured } = this.#access;
+    const owner = secured ? { owner: name } : {}; // a secured server lets owners hear of their own only
+    return wire.on(subjects.progress, { ...owner, exp: this.name }, (_, progress) => listener(progress));
   }
 
   /** Resolves when a Director has taken it (X1). @throws FL_NOT_FOUND, FL_EXISTS, the signal's reason */
   async recorded(signal?: AbortSignal): Promise<ExperimentRecord> {
-    if (this.submitted === undefined) return this.record();
+    if (this.submitted === undefined || this.#taken) return this.record();
     const { seq } = this.submitted;
-    const record = await untilRecord(this.#access.wire, this.name, () => true, signal);
-    if (record.seq === seq) return record;
-    const reason = `an experiment ${this.name} exists: it was submitted before this one`;
-    throw new FlError("FL_EXISTS", { reason, seq, owner: record.owner });
+    for await (const { type, detail, failure } of this.#access.holdings.told(this.name, signal ?? never)) {
+      if (detail.seq !== seq) continue;
+      if (type === "experiment.refused" && failure?.error.code === "FL_EXISTS") {
+        const reason = `an experiment ${this.name} exists: it was submitted before this one`;
+        throw new FlError("FL_EXISTS", { reason, seq });
+      }
+      this.#taken = true;
+      return this.record();
+    }
+    throw signal?.reason;
   }
 
   /** Resolves when it has ended, however it has. @throws FL_NOT_FOUND, FL_EXISTS (X1), the signal's reason */
   async ended(signal?: AbortSignal): Promise<ExperimentRecord> {
     await this.recorded(signal);
-    return untilEnded(this.#access.wire, this.name, signal);
+    return this.#access.holdings.until(this.name, hasEnded, signal);
   }
 
   /** Resolves when it has finished. @throws what it failed with; FL_CANCELLED; what `ended` throws */
@@ -171,9 +163,7 @@ export class Experiment {
 
   /** Ends it. @throws FL_NOT_FOUND, FL_STATE when it has ended, FL_NO_RESPONDER while no Director runs */
   async cancel(): Promise<void> {
-    const { wire, name: caller } = this.#access;
-    const asked = { experiment: this.name };
-    await this.#access.need(() => wire.request(subjects.cancel, { caller }, asked, { timeoutMs: ANSWER_MS }));
+    await this.#access.need(this.#access.asking.cancel(this.name));
   }
 
   /**
@@ -197,21 +187,27 @@ export class Experiment {
     const fetched = await this.model(which);
     if (as === "tensors") return namedTensors(fetched.layout, fetched.values);
     const { openModel } = await import("./saved-model.ts"); // it brings the engine along
-    return (await openModel(this.#access.reader, fetched)).model;
+    return (await openModel(this.#access.holdings, fetched)).model;
   }
 
   /** The weights as one array with its layout, and what it takes to make a model of them. @throws FL_NOT_FOUND, FL_STATE */
   async model(which: Which): Promise<FetchedModel> {
-    return fetchModel(this.#access.reader, await this.record(), which);
+    const record = await this.record();
+    const { owner, submission } = record;
+    const weights = await this.#access.holdings.weights(record, which);
+    const { plan, archive } = submission;
+    return { experiment: this.name, owner, which, ...weights, plan: parsePlan(plan), archive };
   }
 
   /** Writes model.safetensors, model.json and weights.bin into `dir`, which is made. @throws as `bestModel` */
   async save(dir: string, model: Which | FetchedModel = "best"): Promise<SavedModel> {
     const fetched = typeof model === "string" ? await this.model(model) : model;
     const { saveModel } = await import("./saved-model.ts");
-    return saveModel(this.#access.reader, fetched, dir);
+    return saveModel(this.#access.holdings, fetched, dir);
   }
 }
+
+const never = new AbortController().signal;
 
 function print({ round, origin, task, metric, value }: SinkMetric): void {
   console.log(`${round} ${origin}/${task}/${metric} ${value}`);

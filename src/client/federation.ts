@@ -2,22 +2,21 @@
  * A program's hold on a federation: one connection, the federation's envoys and shards, and its experiments.
  *
  * F1 Nothing here needs a Director to be running but `envoys`, an experiment's `cancel` and a running one's progress:
- *    submissions are stored, and records, metrics, events and models are read from where they are stored.
- * F2 and F3 are in src/client/access.ts.
+ *    submissions are stored, and records, metrics, events and models are read from where they are stored. On a secured
+ *    server only the Director reads there, and everything but a submission is asked of it (src/client/holdings.ts).
+ * F2 What the Director answers as an error is thrown as that error. F3 is in src/client/access.ts.
  */
 import { type DummyShardOptions, dummyShard, type Shapes } from "../data/dummy-shard.ts";
 import type { ShardDescriptor } from "../data/shard.ts";
 import { asFlError } from "../errors.ts";
-import type { Log, Ports } from "../ports.ts";
+import type { Log } from "../ports.ts";
 import type { EnvoyStatus, ExperimentRecord } from "../wire/messages.ts";
-import { subjects } from "../wire/table.ts";
 import { token } from "../wire/template.ts";
-import { Access, ANSWER_MS } from "./access.ts";
+import { Access, type AccessOptions } from "./access.ts";
 import { Experiment } from "./experiment.ts";
 import type { InitialModel } from "./initial.ts";
 import type { PreparedExperiment } from "./prepare.ts";
-import { listRecords } from "./record.ts";
-import { readShapes, readShards, type Shard } from "./shards.ts";
+import type { Shard } from "./shards.ts";
 import type { SourceOptions } from "./source.ts";
 import { type SubmitOptions, type Submitted, submit } from "./submission.ts";
 
@@ -51,12 +50,12 @@ export class Federation implements AsyncDisposable {
     for (const [what, text] of Object.entries({ federation: fed, owner: name })) token(text, what);
     const { connect } = await import("./connect.ts"); // a workspace that imports this package needs no network
     const { ports, close } = await connect({ url: nats, name, log, signal });
-    return new Federation(ports, fed, name, close);
+    return new Federation({ ports, fed, name }, close);
   }
 
   /** @internal */
-  constructor(ports: Ports, fed: string, name: string, close: () => Promise<void>) {
-    this.access = new Access(ports, fed, name);
+  constructor(access: AccessOptions, close: () => Promise<void>) {
+    this.access = new Access(access);
     this.#close = close;
   }
 
@@ -72,22 +71,24 @@ export class Federation implements AsyncDisposable {
 
   /** Whether a Director answers. */
   async directed(): Promise<boolean> {
-    const { wire, name: caller } = this.access;
-    const asked = this.access.ask(() => wire.request(subjects.envoys, { caller }, {}, { timeoutMs: ANSWER_MS }));
-    return (await asked) !== undefined;
+    try {
+      await this.access.asking.envoys();
+      return true;
+    } catch (e) {
+      if (asFlError(e).code === "FL_NO_RESPONDER") return false;
+      throw e;
+    }
   }
 
   /** Who is registered, who of them is online, and what they report. @throws FL_NOT_FOUND, FL_NO_RESPONDER while no Director runs */
-  async envoys(): Promise<EnvoyStatus[]> {
-    const { wire, name: caller } = this.access;
-    const asked = this.access.need(() => wire.request(subjects.envoys, { caller }, {}, { timeoutMs: ANSWER_MS }));
-    return (await asked).envoys;
+  envoys(): Promise<EnvoyStatus[]> {
+    return this.access.need(this.access.asking.envoys());
   }
 
   /** All shards that were ever registered, in the order of their envoys' names. Empty before a Director has run. */
   async shards(): Promise<Shard[]> {
     try {
-      return await readShards(this.access.reader);
+      return await this.access.holdings.shards();
     } catch (e) {
       if (asFlError(e).code === "FL_NOT_FOUND") return [];
       throw e;
@@ -96,7 +97,7 @@ export class Federation implements AsyncDisposable {
 
   /** The shapes of a sample and of a target, which all shards have. @throws FL_NOT_FOUND before the first has registered */
   shapes(): Promise<Shapes> {
-    return readShapes(this.access.reader);
+    return this.access.holdings.shapes();
   }
 
   /** Random data of the federation's shapes, to try a workspace on. @throws FL_NOT_FOUND before the first shard has registered */
@@ -128,15 +129,15 @@ export class Federation implements AsyncDisposable {
     return submit(this, prepared, options);
   }
 
-  /** An experiment by its name, whoever started it and from wherever, or by its submission. Asks nothing yet. @throws FL_SUBJECT_TOKEN */
+  /** An experiment of this owner's by its name, from wherever it was started, or by its submission. Asks nothing yet. @throws FL_SUBJECT_TOKEN */
   experiment(which: string | Submitted): Experiment {
     if (typeof which === "string") return new Experiment(this.access, token(which, "experiment"));
     return new Experiment(this.access, which.experiment, which);
   }
 
-  /** All experiments, in the order of submission. @throws FL_NOT_FOUND if there is no such federation */
+  /** All of this owner's experiments, in the order of submission. @throws FL_NOT_FOUND if there is no such federation */
   list(): Promise<ExperimentRecord[]> {
-    return listRecords(this.access.reader);
+    return this.access.holdings.list();
   }
 
   /** Ends the connection. What was started goes on. */

@@ -1,9 +1,4 @@
-/**
- * The weights that an experiment begins with, in any form a program has them, as the safetensors object that travels.
- *
- * IM1 The object is named by its digest: a submission that is refused for its name leaves another's model alone.
- */
-import { createHash } from "node:crypto";
+/** The weights that an experiment begins with, in any form a program has them, as the safetensors file that travels. */
 import { readFile } from "node:fs/promises";
 import type { LayersModel } from "../engine/weights.ts";
 import { FlError } from "../errors.ts";
@@ -19,14 +14,11 @@ export type InitialModel =
   | NamedTensors
   | LayersModel;
 
-export type StoredModel = { readonly object: string; readonly digest: string; readonly bytes: Uint8Array };
-
 /** @throws FL_NOT_FOUND, FL_FRAME_MALFORMED, FL_LAYOUT_MISMATCH, FL_WORKSPACE_INVALID for a LayersModel that cannot be federated */
-export async function initialModel(model: InitialModel): Promise<StoredModel> {
+export async function initialModel(model: InitialModel): Promise<Uint8Array> {
   const bytes = await safetensors(model);
   parseSafetensors(bytes);
-  const digest = createHash("sha256").update(bytes).digest("hex");
-  return { object: `${digest}.initial`, digest, bytes }; // IM1
+  return bytes;
 }
 
 async function safetensors(model: InitialModel): Promise<Uint8Array> {

@@ -1,41 +1,34 @@
 /**
- * A model's weights, from wherever they lie: a safetensors object once the experiment has finished, the MODEL stream before.
+ * A model's weights where they are stored: a safetensors object once the experiment has finished, the MODEL stream before.
  *
  * M1 The weights are whole or there are none: a model that the stream has dropped meanwhile is looked up again.
  */
 import { FlError } from "../errors.ts";
-import { type Plan, parsePlan } from "../plan/plan.ts";
-import { type Layout, layoutOf } from "../tensor/layout.ts";
+import type { Plan } from "../plan/plan.ts";
+import { layoutOf } from "../tensor/layout.ts";
 import { parseSafetensors } from "../tensor/safetensors.ts";
 import { modelOf } from "../tensor/slots.ts";
 import { readModel } from "../transfer/model-stream.ts";
-import type { ExperimentRecord, Submission } from "../wire/messages.ts";
+import type { ExperimentRecord, Uploaded } from "../wire/messages.ts";
 import { buckets, shelves } from "../wire/table.ts";
 import type { Wire } from "../wire/wire.ts";
+import type { Weights, Which } from "./holdings.ts";
 
 /** the model of a round is dropped some rounds later: time for as many looks */
 const TRIES = 5;
 
-export type FetchedModel = {
+export type FetchedModel = Weights & {
   readonly experiment: string;
-  readonly which: "best" | "last";
-  /** rounds of training that are in it */
-  readonly rounds: number;
-  readonly layout: Layout;
-  readonly values: Float32Array;
+  readonly owner: string;
+  readonly which: Which;
   readonly plan: Plan;
   /** of the workspace that says what the weights belong to */
-  readonly archive: Submission["archive"];
+  readonly archive: Uploaded;
 };
 
-type Weights = Pick<FetchedModel, "rounds" | "layout" | "values">;
-
 /** @throws FL_STATE before there is one, FL_NOT_FOUND when it is not kept any more */
-export async function fetchModel(wire: Wire, record: ExperimentRecord, which: "best" | "last"): Promise<FetchedModel> {
-  const { name: experiment, submission, outcome } = record;
-  const weights =
-    outcome === null ? await streamed(wire, experiment, which) : await shelved(wire, outcome.objects[which]);
-  return { experiment, which, ...weights, plan: parsePlan(submission.plan), archive: submission.archive };
+export function readWeights(wire: Wire, { name, outcome }: ExperimentRecord, which: Which): Promise<Weights> {
+  return outcome === null ? streamed(wire, name, which) : shelved(wire, outcome.objects[which]);
 }
 
 async function shelved(wire: Wire, object: string): Promise<Weights> {
@@ -45,7 +38,7 @@ async function shelved(wire: Wire, object: string): Promise<Weights> {
   return { layout, values, rounds: Number(metadata.rounds ?? 0) };
 }
 
-async function streamed(wire: Wire, experiment: string, which: "best" | "last"): Promise<Weights> {
+async function streamed(wire: Wire, experiment: string, which: Which): Promise<Weights> {
   const rounds = await wire.table(buckets.rounds);
   for (let tries = 0; tries < TRIES; tries++) {
     const record = (await rounds.get({ exp: experiment }))?.value;
@@ -54,7 +47,8 @@ async function streamed(wire: Wire, experiment: string, which: "best" | "last"):
     if (!record?.specs || !ref || trained === undefined) {
       throw new FlError("FL_STATE", { reason: `experiment ${experiment} has no ${which} model yet`, experiment });
     }
-    const bytes = await readModel(await wire.journal("model", experiment), ref);
+    const journal = await wire.journal("model", experiment);
+    const bytes = await readModel({ wire, journal, exp: experiment }, ref);
     if (bytes === undefined) continue; // M1
     const values = new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4);
     return modelOf({ layout: layoutOf(record.specs), values, rounds: trained });

@@ -8,22 +8,19 @@ import { mkdir, rename, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { type TfjsTrainer, tfjsEngine } from "../engine/tfjs.ts";
 import { travellingOf } from "../engine/travelling.ts";
-import { FlError } from "../errors.ts";
 import { scratchFolder } from "../scratch.ts";
 import { sameLayout } from "../tensor/layout.ts";
 import { writeSafetensors } from "../tensor/safetensors.ts";
-import { shelves } from "../wire/table.ts";
-import type { Wire } from "../wire/wire.ts";
 import { checkExperiment } from "../workspace/define.ts";
 import { dependenciesIn, installedAt } from "../workspace/dependencies.ts";
 import { importWorkspace, linkPackages, openArchive } from "../workspace/open.ts";
+import type { Holdings } from "./holdings.ts";
 import type { FetchedModel } from "./model.ts";
-import { readShapes } from "./shards.ts";
 
 export type SavedModel = { readonly dir: string; readonly files: readonly string[] };
 
 /** Writes the files into `dir`, which is made. @throws what `openModel` throws */
-export async function saveModel(wire: Wire, model: FetchedModel, dir: string): Promise<SavedModel> {
+export async function saveModel(holdings: Holdings, model: FetchedModel, dir: string): Promise<SavedModel> {
   const { experiment, which, rounds, layout, values } = model;
   const folder = resolve(dir);
   await mkdir(folder, { recursive: true });
@@ -31,7 +28,7 @@ export async function saveModel(wire: Wire, model: FetchedModel, dir: string): P
   const metadata = { experiment, which, rounds: String(rounds) };
   await writeFile(`${safetensors}.part`, writeSafetensors(layout, values, metadata));
   await rename(`${safetensors}.part`, safetensors);
-  const trainer = await openModel(wire, model);
+  const trainer = await openModel(holdings, model);
   try {
     await trainer.save(folder);
   } finally {
@@ -44,16 +41,16 @@ export async function saveModel(wire: Wire, model: FetchedModel, dir: string): P
  * The workspace's model with these weights (S1); it goes when the trainer is disposed of.
  * @throws FL_NOT_FOUND, FL_DIGEST_MISMATCH, FL_WORKSPACE_INVALID, FL_LAYOUT_MISMATCH, FL_ENGINE_UNAVAILABLE
  */
-export async function openModel(wire: Wire, { layout, values, plan, archive }: FetchedModel): Promise<TfjsTrainer> {
-  const bytes = await (await wire.shelf(shelves.archives)).get(archive.object);
-  if (bytes === undefined) throw new FlError("FL_NOT_FOUND", { reason: `no archive ${archive.object} is stored` });
+export async function openModel(holdings: Holdings, model: FetchedModel): Promise<TfjsTrainer> {
+  const { layout, values, plan, archive } = model;
+  const [bytes, shapes] = await Promise.all([holdings.archive(model), holdings.shapes()]);
   const scratch = await scratchFolder("model");
   try {
     const opened = await openArchive(bytes, archive.digest, join(scratch.dir, "workspace"));
     await linkPackages(opened.dir, await installedAt(process.cwd(), await dependenciesIn(opened.dir)));
     const definition = checkExperiment(await importWorkspace(opened.dir));
     const engine = await tfjsEngine();
-    const trainer = await engine.open(definition, { seed: plan.seed, ...(await readShapes(wire)) });
+    const trainer = await engine.open(definition, { seed: plan.seed, ...shapes });
     try {
       const travels = travellingOf(trainer, plan);
       sameLayout(travels.layout, layout);

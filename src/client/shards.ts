@@ -18,7 +18,10 @@ export async function readShards(wire: Wire): Promise<Shard[]> {
 
 /** Of one sample and one target: all shards of a federation have the same. @throws FL_NOT_FOUND before the first has registered */
 export async function readShapes(wire: Wire): Promise<Shapes> {
-  const [shard] = await readShards(wire);
+  return shapesOf(await readShards(wire));
+}
+
+export function shapesOf([shard]: readonly Shard[]): Shapes {
   if (shard !== undefined) return { sampleShape: shard.sample_shape, targetShape: shard.target_shape };
   throw new FlError("FL_NOT_FOUND", {
     reason: "no envoy has registered, so the shapes of the data are not known",

@@ -9,13 +9,12 @@ import { randomUUID } from "node:crypto";
 import { type FlError, fromWire } from "../errors.ts";
 import { nearest } from "../nearest.ts";
 import type { Plan } from "../plan/plan.ts";
-import { event as eventSchema, type Submission } from "../wire/messages.ts";
-import { shelves, subjects } from "../wire/table.ts";
+import { upload } from "../transfer/upload.ts";
+import type { Submission } from "../wire/messages.ts";
+import { subjects } from "../wire/table.ts";
 import { token } from "../wire/template.ts";
 import type { Federation } from "./federation.ts";
-import type { StoredModel } from "./initial.ts";
 import type { PreparedExperiment } from "./prepare.ts";
-import { readable } from "./reading.ts";
 
 /** how long a Director that answers may take over a submission before we stop waiting; it is stored all the same */
 const VERDICT_MS = 15_000;
@@ -38,41 +37,34 @@ export type Stranger = {
 };
 
 export type SubmitOptions = {
-  /** weights to begin with */
-  readonly model?: StoredModel | undefined;
+  /** weights to begin with: a safetensors file */
+  readonly model?: Uint8Array | undefined;
   readonly signal?: AbortSignal | undefined;
 };
 
 /** @throws FL_SUBJECT_TOKEN for a name that is not one token; the signal's reason */
 export async function submit(
   federation: Federation,
-  { name, plan, archive, digest }: PreparedExperiment,
+  { name, plan, archive }: PreparedExperiment,
   { model, signal }: SubmitOptions = {},
 ): Promise<Submitted> {
   const { wire } = federation.access;
   const experiment = token(name, "experiment");
-  const [submissions, events, archives] = await Promise.all([
-    wire.journal("submissions"),
-    wire.journal("events"),
-    wire.shelf(shelves.archives),
-  ]);
-  await archives.put(digest, archive);
-  if (model !== undefined) await (await wire.shelf(shelves.models)).put(model.object, model.bytes);
-  signal?.throwIfAborted();
+  const owner = federation.name;
+  const submissions = await wire.journal("submissions");
   const payload: Submission = {
-    ...{ v: 1, name: experiment, plan, archive: { object: digest, digest } },
-    ...(model === undefined ? {} : { model: { object: model.object, digest: model.digest } }),
+    ...{ v: 1, name: experiment, plan, archive: await upload(wire, owner, archive) },
+    ...(model === undefined ? {} : { model: await upload(wire, owner, model) }),
   };
-  const seq = await wire.append(subjects.submit, submissions, { owner: federation.name }, payload, randomUUID());
+  signal?.throwIfAborted();
+  const seq = await wire.append(subjects.submit, submissions, { owner }, payload, randomUUID());
   const strangers = await strangersIn(plan, federation);
   const stored = { experiment, seq, state: "stored", strangers } as const;
   if (!(await federation.directed())) return stored;
 
   const scope = AbortSignal.any([AbortSignal.timeout(VERDICT_MS), ...(signal === undefined ? [] : [signal])]);
-  const filter = wire.subject(subjects.event, { exp: experiment, origin: "director" });
-  for await (const message of events.follow({ filter, from: 0, signal: scope })) {
-    const said = readable(wire, eventSchema, message);
-    if (said?.detail.seq !== seq) continue; // S2
+  for await (const said of federation.access.holdings.told(experiment, scope)) {
+    if (said.detail.seq !== seq) continue; // S2
     if (said.type === "experiment.accepted") return { ...stored, state: "accepted" };
     const refused = said.type === "experiment.refused" || said.type === "experiment.failed";
     if (refused && said.failure !== null) return { ...stored, state: "refused", error: fromWire(said.failure.error) };

@@ -157,6 +157,9 @@ export class MemoryJournal implements Journal {
 
   #store({ subject, data, contentType }: Delivery): number {
     const seq = ++this.#seq; // J1
+    if (this.#spec.newest) {
+      for (const [old, message] of this.#messages) if (message.subject === subject) this.#messages.delete(old);
+    }
     this.#messages.set(seq, { seq, subject, data, contentType });
     this.#changed();
     return seq;

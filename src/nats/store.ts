@@ -62,6 +62,7 @@ export class NatsStore implements Store {
       max_bytes: -1,
       max_msg_size: -1,
       max_consumers: -1,
+      max_msgs_per_subject: spec.newest ? 1 : -1,
       duplicate_window: nanos(DUPLICATE_WINDOW_MS),
       allow_direct: true,
     };

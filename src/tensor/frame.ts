@@ -44,7 +44,12 @@ export function encodeFrame(buffer: Uint8Array, index: number): Uint8Array {
     throw new FlError("FL_NOT_FOUND", { reason: `no chunk ${index} of ${count}`, index, count });
   }
   const offset = index * CHUNK_BYTES;
-  const data = buffer.subarray(offset, offset + CHUNK_BYTES);
+  return encodeChunk(buffer.subarray(offset, offset + CHUNK_BYTES), index, count);
+}
+
+/** The frame of one chunk, by whoever has just that. */
+export function encodeChunk(data: Uint8Array, index: number, count: number): Uint8Array {
+  const offset = index * CHUNK_BYTES;
   const crc = crc32(data);
   const head = 2 + uintBytes(index) + uintBytes(count) + uintBytes(offset) + uintBytes(crc) + binBytes(data.length);
   const out = Buffer.allocUnsafe(head + data.length);

@@ -1,10 +1,10 @@
 /**
  * An experiment's models: on its MODEL stream, published once for all, read live or from the record.
  *
- * D1 A stored model is a range of sequence numbers that holds exactly its frames; a frame says its own place, so the order
- *    within the range does not matter.
+ * D1 Each frame of a stored model has a subject of its own, and all of them lie in one range of sequence numbers: what lies
+ *    under such a subject outside the range is another writer's.
  * D2 Whoever listens gets the frames as they are published; a model of which any was missed is read from the stream, a
- *    window at a time.
+ *    window at a time, by subject: that is what a server can permit.
  * D3 Only models up to LIVE_BYTES are listened for: a fan-out has no back-pressure, and a reader for which more lies in the
  *    server than its pending limit (64 MiB by default) is cut off. One whole model and the rest of the traffic fit below it.
  * D4 Once a read has ended, however it ended, nothing is written to the buffer it was lent.
@@ -32,33 +32,34 @@ const APPENDS = 16;
 export const bytesOf = (values: Float32Array): Uint8Array =>
   new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
 
-type Place = { exp: string; epoch: number; round: number };
+/** An experiment's stream of models. */
+export type ModelPlace = { readonly wire: Wire; readonly journal: Journal; readonly exp: string };
+type Chunk = typeof subjects.modelChunk | typeof subjects.stateChunk;
 
 /** One model has one place. */
 export const sameModel = (a: ModelRef, b: ModelRef): boolean => a.epoch === b.epoch && a.round === b.round;
 
 /** Stores `bytes` as frames, unless the reference can carry them (D5); resolves when all are stored. @throws FL_FENCED if another writer's frames lie in between (D1) */
 export async function publishModel(
-  wire: Wire,
-  journal: Journal,
-  subject: typeof subjects.modelChunk | typeof subjects.stateChunk,
-  place: Place,
+  { wire, journal, exp }: ModelPlace,
+  subject: Chunk,
+  { epoch, round }: { epoch: number; round: number },
   bytes: Uint8Array,
   layout: string,
 ): Promise<ModelRef> {
-  const { epoch, round } = place;
   if (bytes.length <= INLINE_BYTES) {
     return { seq: 0, chunks: 0, bytes: bytes.length, epoch, round, layout, data: bytes.slice() };
   }
-  const name = wire.subject(subject as typeof subjects.modelChunk, place);
+  const nameOf = (index: number): string =>
+    wire.subject(subject as typeof subjects.modelChunk, { exp, epoch, round, index });
   const chunks = chunkCount(bytes.length);
   const seqs: number[] = [];
   let next = 0;
   const append = async (): Promise<void> => {
     while (next < chunks) {
       const index = next++;
-      const id = `${name}.${index}`;
-      seqs.push((await journal.append(name, encodeFrame(bytes, index), { id })).seq);
+      const name = nameOf(index);
+      seqs.push((await journal.append(name, encodeFrame(bytes, index), { id: name })).seq);
     }
   };
   await Promise.all(Array.from({ length: Math.min(APPENDS, chunks) }, append));
@@ -68,11 +69,23 @@ export async function publishModel(
   return { seq: first, chunks, bytes: bytes.length, epoch, round, layout };
 }
 
+/** One stored frame, as it was published; undefined if it is not kept any more (D1). */
+export async function readFrame(
+  { wire, journal, exp }: ModelPlace,
+  { epoch, round, seq, chunks }: ModelRef,
+  index: number,
+  subject: Chunk = subjects.modelChunk,
+): Promise<Uint8Array | undefined> {
+  const name = wire.subject(subject as typeof subjects.modelChunk, { exp, epoch, round, index });
+  const stored = await journal.last(name);
+  return stored !== undefined && stored.seq >= seq && stored.seq < seq + chunks ? stored.data : undefined;
+}
+
 /** Reads a stored model. @returns undefined if it is not kept any more */
 export async function readModel(
-  journal: Journal,
+  place: ModelPlace,
   ref: ModelRef,
-  options: { into?: Uint8Array; signal?: AbortSignal | undefined } = {},
+  options: { into?: Uint8Array; signal?: AbortSignal | undefined; subject?: Chunk } = {},
 ): Promise<Uint8Array | undefined> {
   if (ref.data !== undefined) {
     if (ref.data.length !== ref.bytes) throw new FlError("FL_FRAME_MALFORMED", { reason: "a model of another size" });
@@ -82,16 +95,15 @@ export async function readModel(
   }
   const assembly = new Assembly(ref.bytes, options.into);
   let over = false;
-  // Frames lie in the range in any order (D1), so places are asked for until all frames are here.
   let next = 0;
   const take = async (): Promise<void> => {
     while (next < ref.chunks && !over) {
       options.signal?.throwIfAborted();
-      const stored = await journal.read(ref.seq + next++);
+      const frame = await readFrame(place, ref, next++, options.subject);
       options.signal?.throwIfAborted();
       if (over) return; // D4
-      if (stored === undefined) over = true;
-      else assembly.add(decodeFrame(stored.data));
+      if (frame === undefined) over = true;
+      else assembly.add(decodeFrame(frame));
     }
   };
   try {
@@ -108,27 +120,23 @@ export async function readModel(
  * the model does.
  */
 export class ModelFeed {
-  readonly #wire: Wire;
-  readonly #journal: Journal;
-  readonly #exp: string;
+  readonly #place: ModelPlace;
   #values = new Float32Array(0);
   /** what comes live goes here; `#values` itself if the model is large */
   #next = this.#values;
   #live: { epoch: string; round: string; assembly: Assembly } | undefined;
   #unsubscribe: (() => void) | undefined;
 
-  constructor(wire: Wire, journal: Journal, exp: string) {
-    this.#wire = wire;
-    this.#journal = journal;
-    this.#exp = exp;
+  constructor(place: ModelPlace) {
+    this.#place = place;
   }
 
   /** Listens for the next model while the reader has nothing else to do: its event loop is free to keep up (D3). */
   listen(layout: Layout | undefined): void {
     if (this.#unsubscribe || layout === undefined || layout.bytes <= INLINE_BYTES || layout.bytes > LIVE_BYTES) return;
     this.#size(layout.bytes);
-    const subject = this.#wire.wildcard(subjects.modelChunk, { exp: this.#exp });
-    this.#unsubscribe = this.#wire.ports.bus.subscribe(subject, (message) => {
+    const { wire, exp } = this.#place;
+    this.#unsubscribe = wire.ports.bus.subscribe(wire.wildcard(subjects.modelChunk, { exp }), (message) => {
       const place = match(subjects.modelChunk.pattern, message.subject);
       if (place === undefined) return;
       try {
@@ -142,10 +150,7 @@ export class ModelFeed {
         this.#live.assembly.add(decodeFrame(message.data));
       } catch (e) {
         // Nothing is lost: the stored copy is read instead (D2).
-        this.#wire.ports.counters.drop(this.#wire.ports.log, "FL_FRAME_MALFORMED", {
-          subject: message.subject,
-          err: e,
-        });
+        wire.ports.counters.drop(wire.ports.log, "FL_FRAME_MALFORMED", { subject: message.subject, err: e });
       }
     });
   }
@@ -172,7 +177,7 @@ export class ModelFeed {
     }
     this.#size(ref.bytes);
     const into = bytesOf(this.#values);
-    const got = await readModel(this.#journal, ref, { into, signal });
+    const got = await readModel(this.#place, ref, { into, signal });
     return got && this.#values;
   }
 

@@ -11,7 +11,7 @@
  */
 import { FlError } from "../errors.ts";
 import { Assembly } from "../tensor/assembly.ts";
-import { decodeFrame } from "../tensor/frame.ts";
+import { decodeFrame, type Frame } from "../tensor/frame.ts";
 
 export const WINDOW = 8;
 const TRIES = 3;
@@ -82,4 +82,23 @@ export async function pullChunks({
   } finally {
     ended.abort(); // the first failure ends the others
   }
+}
+
+/** A buffer whose size its first and last frame tell. @returns undefined if the sender has no such thing; for throws see pullChunks */
+export async function pullWhole({
+  request,
+  signal,
+}: Pick<PullOptions, "signal"> & {
+  request(index: number, signal?: AbortSignal): Promise<Uint8Array>;
+}): Promise<Uint8Array | undefined> {
+  const frame = async (index: number): Promise<Frame | undefined> => {
+    const answer = await request(index, signal);
+    return answer.length === 0 ? undefined : decodeFrame(answer);
+  };
+  const first = await frame(0);
+  const last = first === undefined || first.count === 1 ? first : await frame(first.count - 1);
+  if (last === undefined) return undefined;
+  const into = new Uint8Array(last.offset + last.data.length);
+  await pullChunks({ request, into, signal });
+  return into;
 }

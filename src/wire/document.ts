@@ -8,7 +8,7 @@ import { z } from "zod";
 import { tensorSpec } from "../tensor/layout.ts";
 import { glossary } from "./glossary.ts";
 import * as messages from "./messages.ts";
-import { buckets, consumers, type Subject, shelves, streams, subjects } from "./table.ts";
+import { buckets, consumers, type Speaker, type Subject, shelves, streams, subjects } from "./table.ts";
 import { TOKEN } from "./template.ts";
 
 type AnySubject = Omit<Subject<string, unknown, unknown>, "schema" | "reply"> & {
@@ -42,13 +42,19 @@ function payload(schema: z.core.$ZodType | "frame" | null): string {
   return name === "nothing" ? "`{}`" : link(name);
 }
 
+/** A role, and its name's token or the word that stands for it. */
+function party([role, token, word]: Speaker): string {
+  if (token === undefined) return role;
+  return `${role} \`${word ?? `{${token}}`}\``;
+}
+
 export function subjectTable(): string {
   const rows = Object.entries(subjects as unknown as Record<string, AnySubject>).map(([key, s]) => [
     `\`${s.pattern}\``,
-    `${s.from[0]} \`{${s.from[1]}}\``,
-    s.to,
+    s.from.map(party).join(", "),
+    s.to.map(party).join(", "),
     s.kind + (s.open ? ", open" : ""),
-    key.endsWith("Chunk") ? payload("frame") : payload(s.schema),
+    key === "uploadChunk" ? "bytes" : key.endsWith("Chunk") ? payload("frame") : payload(s.schema),
     payload(s.reply),
     s.doc,
   ]);
@@ -67,8 +73,15 @@ export function storeTable(): string {
       Object.values(consumers).map((c) => [`\`${c.durable}\``, `\`${streams[c.stream].name}\``, c.doc]),
     ),
     table(
-      ["bucket", "key", "written by", "value", ""],
-      Object.values(buckets).map((b) => [`\`${b.name}\``, `\`${b.key}\``, b.writer, payload(b.schema), b.doc]),
+      ["bucket", "key", "written by", "value", "told on", ""],
+      Object.values(buckets).map((b) => [
+        `\`${b.name}\``,
+        `\`${b.key}\``,
+        b.writer,
+        payload(b.schema),
+        b.news === null ? "–" : `\`${b.news.pattern}\``,
+        b.doc,
+      ]),
     ),
     table(
       ["object store", ""],

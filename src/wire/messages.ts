@@ -40,17 +40,19 @@ export const nothing = z.object({});
 
 // --- submissions and experiments -----------------------------------------------------------------------------------
 
-const stored = z.strictObject({ object: z.string().min(1).max(128), digest });
+/** Bytes that an owner has put into the stream of uploads, in chunks of 512 KiB under their digest. */
+export const uploaded = z.strictObject({ digest, bytes: count });
+export type Uploaded = z.infer<typeof uploaded>;
 
 /** What a data scientist publishes to start an experiment. `plan` is checked by src/plan; see docs/plan.md. */
 export const submission = z.strictObject({
   v: z.literal(1),
   name,
   plan: z.record(z.string(), z.unknown()),
-  /** the workspace archive in the object store of archives */
-  archive: stored,
-  /** initial model: a safetensors object in the object store of models; without it a collaborator makes one by the seed */
-  model: stored.optional(),
+  /** the workspace archive */
+  archive: uploaded,
+  /** initial model: a safetensors file; without it a collaborator makes one by the seed */
+  model: uploaded.optional(),
 });
 export type Submission = z.infer<typeof submission>;
 
@@ -170,6 +172,8 @@ export const roundRecord = z.object({
   outcome: outcome.nullable(),
 });
 export type RoundRecord = z.infer<typeof roundRecord>;
+/** Said when it is stored. Whoever misses it finds the record in its bucket; a lower revision is an older record. */
+export const roundNews = z.object({ revision: count, record: roundRecord });
 
 /** A closed round, as parts of a user's own are told of it. */
 export const pastRound = z.object({
@@ -402,7 +406,8 @@ export const assignmentRecord = z.object({
   experiments: z.array(
     z.object({
       name,
-      archive: stored,
+      owner: name,
+      archive: uploaded,
       plan: z.record(z.string(), z.unknown()),
       /** `review`: decide about it and tell the Director; `run`: all have approved */
       phase: z.enum(["review", "run"]).default("run"),
@@ -410,6 +415,12 @@ export const assignmentRecord = z.object({
   ),
 });
 export type AssignmentRecord = z.infer<typeof assignmentRecord>;
+/** Said when it is stored; see roundNews. */
+export const assignedNews = z.object({ revision: count, record: assignmentRecord });
+export const archivePull = z.object({ experiment: name, index: count });
+
+/** What the Director has recorded of an envoy's reviews. */
+export const reviewRecorded = z.object({ review: review.nullable(), error: wireError.optional() });
 
 /** An envoy cannot run an experiment's collaborator. */
 export const envoyFailed = z.object({ error: wireError });
@@ -481,6 +492,8 @@ export const status = z.object({
   experiment: experimentRecord,
   progress: progress.nullable(),
   waiting: waiting.nullable().default(null),
+  /** its round record; null before the first round */
+  round: roundRecord.nullable().default(null),
 });
 export type Status = z.infer<typeof status>;
 export const statusReply = z.object({ status: status.optional(), error: wireError.optional() });
@@ -496,23 +509,53 @@ export const envoyStatus = z.object({
   target_shape: shape,
   registered_at: time,
   seen_at: time.nullable(),
-  running: z.array(running),
+  /** another owner's experiment is null here */
+  running: z.array(z.object({ experiment: name.nullable(), state: running.shape.state })),
   report: deviceReport.nullable(),
 });
 export type EnvoyStatus = z.infer<typeof envoyStatus>;
 export const envoysReply = z.object({ envoys: z.array(envoyStatus), error: wireError.optional() });
 
 export const modelQuery = z.strictObject({ experiment: name, which: z.enum(["best", "last"]) });
-/** Where to read the model: an object once the experiment has ended, chunks of the MODEL stream before. */
+/** Which model it is: a file once the experiment has ended, what entered a round before. Its chunks are given by `give`. */
 export const modelReply = z.object({
   object: z.string().optional(),
   ref: modelRef.optional(),
   specs: z.array(tensorSpec).optional(),
-  archive: stored.optional(),
+  /** rounds of training that are in it */
+  rounds: count.optional(),
+  archive: uploaded.optional(),
   plan: z.record(z.string(), z.unknown()).optional(),
   error: wireError.optional(),
 });
 export type ModelReply = z.infer<typeof modelReply>;
+/** `best` and `last` are files of an experiment that has ended; `round` is the model that `epoch` stored for that round. */
+export const give = z.strictObject({
+  experiment: name,
+  what: z.enum(["archive", "best", "last", "round"]),
+  epoch: count.optional(),
+  round: count.optional(),
+  index: count,
+});
+export type Give = z.infer<typeof give>;
+
+/** From a place in the stream on. With `wait_ms` the answer waits that long for something new. */
+export const readQuery = z.strictObject({
+  experiment: name,
+  from: count.default(0),
+  wait_ms: z.int().min(0).max(30_000).default(0),
+});
+const page = {
+  /** where to go on reading */
+  next: count,
+  /** there is more already */
+  more: z.boolean(),
+  /** the experiment has ended, and this was all */
+  over: z.boolean(),
+  error: wireError.optional(),
+};
+export const metricsPage = z.object({ metrics: z.array(z.object({ ...metric.shape, seq: count })), ...page });
+export const eventsPage = z.object({ events: z.array(z.object({ ...event.shape, seq: count })), ...page });
 
 // --- swappable parts on the bus -------------------------------------------------------------------------------------
 

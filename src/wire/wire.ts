@@ -12,12 +12,14 @@
 import { asFlError, FlError } from "../errors.ts";
 import type { ContentType, Journal, Message, Ports, RequestOptions, Shelf, Table } from "../ports.ts";
 import { decode, encode } from "./codec.ts";
+import { Rows } from "./rows.ts";
 import { type Bucket, type Subject, type shelves, streams } from "./table.ts";
 import { type Filling, fill, match, type Params, token, wildcard } from "./template.ts";
 
+export { type Row, Rows } from "./rows.ts";
+
 type Rest<S extends string> = Omit<Filling<S>, "fed">;
 export type Answer<R> = R | Promise<R>;
-export type Row<T> = { readonly value: T; readonly revision: number };
 
 export class Wire {
   readonly ports: Ports;
@@ -151,15 +153,16 @@ export class Wire {
     return new Rows(this, bucket, await cached(this.#tables, name, open));
   }
 
-  journal(which: "submissions" | "metrics" | "events"): Promise<Journal>;
+  journal(which: "submissions" | "uploads" | "metrics" | "events"): Promise<Journal>;
   journal(which: "model", exp: string): Promise<Journal>;
   journal(which: keyof typeof streams, exp = ""): Promise<Journal> {
     const name = this.journalName(which, exp);
     const params = which === "model" ? { fed: this.fed, exp } : { fed: this.fed };
     const subjects = streams[which].subjects.map((p) => wildcard(p as string, params as never));
     const what = which === "model" ? `model of ${exp}` : `federation ${this.fed}`;
+    const newest = "newest" in streams[which];
     return cached(this.#journals, name, () =>
-      this.#open(what, (existing) => this.ports.store.journal({ name, subjects, existing })),
+      this.#open(what, (existing) => this.ports.store.journal({ name, subjects, newest, existing })),
     );
   }
 
@@ -198,78 +201,4 @@ function cached<T>(cache: Map<string, Promise<T>>, key: string, open: () => Prom
     cache.set(key, opening);
   }
   return opening;
-}
-
-/** A bucket whose values are typed and checked. A stored value that does not fit is an error, never a guess. */
-export class Rows<K extends string, T> {
-  readonly #wire: Wire;
-  readonly #bucket: Bucket<K, T>;
-  readonly #table: Table;
-
-  constructor(wire: Wire, bucket: Bucket<K, T>, table: Table) {
-    this.#wire = wire;
-    this.#bucket = bucket;
-    this.#table = table;
-  }
-
-  #key(params: Filling<K>): string {
-    return fill(this.#bucket.key as K, params);
-  }
-
-  #decode(key: string, value: Uint8Array): T {
-    const contentType: ContentType = value[0] === 0x7b ? "json" : "msgpack";
-    return decode(this.#bucket.schema, value, contentType, `${this.#bucket.name} ${key}`);
-  }
-
-  async get(params: Filling<K>): Promise<Row<T> | undefined> {
-    const key = this.#key(params);
-    const entry = await this.#table.get(key);
-    return entry && { value: this.#decode(key, entry.value), revision: entry.revision };
-  }
-
-  put(params: Filling<K>, value: T): Promise<number> {
-    return this.#table.put(this.#key(params), encode(value));
-  }
-
-  /** @throws FL_EXISTS */
-  create(params: Filling<K>, value: T): Promise<number> {
-    return this.#table.create(this.#key(params), encode(value));
-  }
-
-  /** @throws FL_FENCED */
-  update(params: Filling<K>, value: T, revision: number): Promise<number> {
-    return this.#table.update(this.#key(params), encode(value), revision);
-  }
-
-  delete(params: Filling<K>): Promise<void> {
-    return this.#table.delete(this.#key(params));
-  }
-
-  async all(): Promise<Row<T>[]> {
-    const entries = await this.#table.entries();
-    return entries.map((e) => ({ value: this.#decode(e.key, e.value), revision: e.revision }));
-  }
-
-  /** See Table.watch. A value that does not fit its schema is counted and passed over. */
-  watch(
-    params: Filling<K>,
-    onRow: (row: { value: T | undefined; revision: number }) => void,
-    signal: AbortSignal,
-  ): Promise<void> {
-    return this.#table.watch(
-      this.#key(params),
-      (entry) => {
-        let value: T | undefined;
-        try {
-          value = entry.value && this.#decode(entry.key, entry.value);
-        } catch (e) {
-          const error = asFlError(e);
-          this.#wire.ports.counters.drop(this.#wire.ports.log, error.code, { key: entry.key, err: error });
-          return;
-        }
-        onRow({ value, revision: entry.revision });
-      },
-      signal,
-    );
-  }
 }

@@ -106,25 +106,35 @@ test("who is taken away stops choosing", async (t) => {
 
 const record = (name: string, plan = {}) => ({
   ...{ name, state: "pending" as const },
-  submission: { v: 1 as const, name, plan: { version: 1, rounds: 1, ...plan }, archive: { object: "", digest: "" } },
+  submission: { v: 1 as const, name, plan: { version: 1, rounds: 1, ...plan }, archive: { digest: "", bytes: 0 } },
 });
+const mine = (): boolean => true;
 
 test("an experiment in the queue waits for those before it, in order", (t) => {
   const standing = { running: ["a"], queue: ["b", "c"] };
-  t.deepEqual(waitingOf(record("b"), standing, roll({})), {
+  t.deepEqual(waitingOf(record("b"), standing, roll({}), mine), {
     ...{ reason: "an experiment before it: a", for: [], ahead: ["a"] },
   });
-  t.like(waitingOf(record("c"), standing, roll({})), { reason: "experiments before it: a, b", ahead: ["a", "b"] });
+  t.like(waitingOf(record("c"), standing, roll({}), mine), {
+    reason: "experiments before it: a, b",
+    ahead: ["a", "b"],
+  });
+});
+
+test("of other owners' experiments before it only the number is told", (t) => {
+  const standing = { running: ["a"], queue: ["b", "c", "d"] };
+  const waiting = waitingOf(record("d"), standing, roll({}), (name) => name === "b");
+  t.deepEqual(waiting, { reason: "experiments before it: b, 2 of other owners", for: [], ahead: ["b"] });
 });
 
 test("an experiment whose turn it is waits for envoys; one that has started, or ended, for nothing", (t) => {
   const standing = { running: ["a"], queue: [] };
   const wants = record("a", { collaborators: ["north"] });
-  t.deepEqual(waitingOf(wants, standing, roll({ north: false })), {
+  t.deepEqual(waitingOf(wants, standing, roll({ north: false }), mine), {
     ...{ reason: "an envoy that is not online: north", for: ["north"], ahead: [] },
   });
-  t.is(waitingOf(wants, standing, roll({ north: true })), null);
-  t.is(waitingOf(record("a"), standing, roll({}))?.reason, "1 envoy to register");
-  t.is(waitingOf(record("new"), standing, roll({})), null, "it is being taken in");
-  t.is(waitingOf({ ...wants, state: "in_progress" }, standing, roll({})), null);
+  t.is(waitingOf(wants, standing, roll({ north: true }), mine), null);
+  t.is(waitingOf(record("a"), standing, roll({}), mine)?.reason, "1 envoy to register");
+  t.is(waitingOf(record("new"), standing, roll({}), mine), null, "it is being taken in");
+  t.is(waitingOf({ ...wants, state: "in_progress" }, standing, roll({}), mine), null);
 });

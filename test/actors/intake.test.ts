@@ -38,7 +38,7 @@ function scene(verdict: Verdict = { verdict: "accepted" }, round: number | null 
   let open = round;
   const record = () => ({ round: open, epoch: 1, state: "open", quorum: 2, deadline_at: null }) as RoundRecord;
   const end = intake({
-    ...{ wire: new Wire(ports, FED), exp: "e", bench: bench as unknown as Workbench, peers },
+    ...{ wire: new Wire(ports, FED), exp: "e", owner: "ann", bench: bench as unknown as Workbench, peers },
     input: { experiment: "e", rounds: 3, collaborators: ["a", "b"], rates: true },
     sendBack: (event) => sent.push(event),
     open: () => (open === null ? undefined : record()),
@@ -46,7 +46,7 @@ function scene(verdict: Verdict = { verdict: "accepted" }, round: number | null 
   const wire = world.wire("a");
   const place = { exp: "e", collaborator: "a" };
   const told: Progress[] = [];
-  world.wire("reader").on(subjects.progress, { exp: "e" }, (_, p) => told.push(p));
+  world.wire("reader").on(subjects.progress, { owner: "ann", exp: "e" }, (_, p) => told.push(p));
   const stateOf = (name: string): string => peers.list().find((p) => p.name === name)!.state;
   const enter = (next: number): void => {
     open = next;

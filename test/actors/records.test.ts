@@ -12,7 +12,7 @@ const record = (seq: number): ExperimentRecord => ({
   owner: "ann",
   seq,
   state: "pending",
-  submission: { v: 1, name: "x", plan: {}, archive: { object: "a", digest: "0".repeat(64) } },
+  submission: { v: 1, name: "x", plan: {}, archive: { digest: "0".repeat(64), bytes: 1 } },
   plan_digest: "0".repeat(64),
   rounds: 1,
   collaborators: [],
@@ -30,7 +30,7 @@ async function opened() {
   const records = await Records.open(wire);
   const told = async (): Promise<string[]> => {
     const types: string[] = [];
-    for await (const event of readEvents(wire, "x")) types.push(event.type);
+    for await (const event of readEvents(wire, await records.present("x"))) types.push(event.type);
     return types;
   };
   return { wire, records, told };

@@ -63,7 +63,12 @@ async function reviewing(t: { teardown(end: () => void): void }, { limitMs = nul
     const consultation = consulted(clock, answer);
     const stop = new AbortController();
     t.teardown(() => stop.abort());
-    const verdict = reviewAssigned({ wire, envoy: name, consultation }, assigned, submission(), stop.signal);
+    const verdict = reviewAssigned(
+      { wire, envoy: name, consultation },
+      assigned,
+      { owner: "ann", ...submission() },
+      stop.signal,
+    );
     verdict.catch(() => {});
     return { verdict, consultation, stop };
   };

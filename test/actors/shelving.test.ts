@@ -16,10 +16,9 @@ async function shelved(best: (round: number, models: readonly ModelRef[]) => Mod
   const states: ModelRef[] = [];
   const put = (subject: typeof subjects.modelChunk | typeof subjects.stateChunk, round: number): Promise<ModelRef> =>
     publishModel(
-      wire,
-      journal,
+      { wire, journal, exp: "e" },
       subject,
-      { exp: "e", epoch: 1, round },
+      { epoch: 1, round },
       new Uint8Array(INLINE_BYTES + 1).fill(round),
       "l",
     );

@@ -3,15 +3,16 @@ import test from "ava";
 import { Records } from "../../actors/director/records.ts";
 import { admit } from "../../actors/director/submissions.ts";
 import type { ContentType } from "../../src/ports.ts";
+import { upload } from "../../src/transfer/upload.ts";
 import { decode, encode } from "../../src/wire/codec.ts";
 import { type Event, event as eventSchema } from "../../src/wire/messages.ts";
-import { shelves, subjects } from "../../src/wire/table.ts";
+import { subjects } from "../../src/wire/table.ts";
 import { testWorld } from "../support/ports.ts";
 
 async function opened() {
   const wire = testWorld().wire("director");
   const records = await Records.open(wire);
-  const digest = await (await wire.shelf(shelves.archives)).put("ws", new Uint8Array(3));
+  const archive = await upload(wire, "ann", new Uint8Array(3));
   const queue: string[] = [];
   const submit = async (experiment: string): Promise<void> => void queue.push(experiment);
   let seq = 0;
@@ -21,10 +22,10 @@ async function opened() {
     return seq;
   };
   const plan = { version: 1, rounds: 1 };
-  const submission = { v: 1, name: "x", plan, archive: { object: "ws", digest } };
+  const submission = { v: 1, name: "x", plan, archive };
   const last = async (exp: string): Promise<Event | undefined> => {
     const message = await (await wire.journal("events")).last(
-      wire.subject(subjects.event, { exp, origin: "director" }),
+      wire.subject(subjects.event, { owner: "ann", exp, origin: "director" }),
     );
     return message && decode(eventSchema, message.data, message.contentType, "event");
   };

@@ -20,7 +20,7 @@ async function setup() {
   const world = testWorld();
   const ports = world.ports("ann");
   let closed = 0;
-  const federation = new Federation(ports, FED, "ann", async () => {
+  const federation = new Federation({ ports, fed: FED, name: "ann" }, async () => {
     closed++;
   });
   const wire = world.wire("director");
@@ -108,7 +108,7 @@ test("readers end with a signal's reason, with a loop that is left, and, if told
   const handle = federation.experiment(await federation.submit(prepared("e")));
   await direct();
   await records.start("e", ["a"]);
-  const ledger = await Ledger.open(wire, "e", "a");
+  const ledger = await Ledger.open(wire, { owner: "ann", exp: "e" }, "a");
   for (const round of [1, 2]) ledger.metrics(round, "train", { loss: 1 / round });
   await ledger.settle();
   const now: number[] = [];
@@ -133,7 +133,7 @@ test("sinks of one's own, built-in ones, and what none of them is", async (t) =>
   await federation.submit(prepared("e"));
   await direct();
   await records.start("e", ["a"]);
-  const ledger = await Ledger.open(wire, "e", "a");
+  const ledger = await Ledger.open(wire, { owner: "ann", exp: "e" }, "a");
   ledger.metrics(1, "train", { loss: 0.5 });
   await ledger.settle();
   await records.end("e", { state: "cancelled" });

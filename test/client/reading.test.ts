@@ -1,6 +1,6 @@
 /** Reading an experiment's metrics and events: what is nobody's on an open subject is passed over. */
 import test from "ava";
-import { metricSource, readEvents, readMetrics } from "../../src/client/reading.ts";
+import { metricsForSinks, readEvents, readMetrics } from "../../src/client/reading.ts";
 import type { Clock } from "../../src/ports.ts";
 import type { Event, ExperimentRecord, Metric } from "../../src/wire/messages.ts";
 import { buckets, subjects } from "../../src/wire/table.ts";
@@ -10,7 +10,7 @@ import { FED, keptLog, quiet, testWorld } from "../support/ports.ts";
 
 const record: ExperimentRecord = {
   ...{ v: 1, name: "x", owner: "ann", seq: 1, state: "in_progress", plan_digest: "0".repeat(64), rounds: 1 },
-  submission: { v: 1, name: "x", plan: {}, archive: { object: "a", digest: "0".repeat(64) } },
+  submission: { v: 1, name: "x", plan: {}, archive: { digest: "0".repeat(64), bytes: 1 } },
   ...{
     collaborators: ["a"],
     reviews: [],
@@ -40,19 +40,19 @@ async function scene(state: ExperimentRecord, clock?: Clock) {
   const [metrics, events] = await Promise.all([writer.journal("metrics"), writer.journal("events")]);
   const metric = async (value: number, origin = "a"): Promise<void> => {
     const said: Metric = { v: 1, experiment: "x", round: 1, origin, task: "train", metric: "loss", value, at: 0 };
-    await writer.append(subjects.metric, metrics, { exp: "x", origin }, said, `${origin}.${value}`);
+    await writer.append(subjects.metric, metrics, { owner: "ann", exp: "x", origin }, said, `${origin}.${value}`);
   };
   const event = async (type: Event["type"]): Promise<void> => {
     const origin = "director";
     const said = { v: 1 as const, experiment: "x", type, origin, round: null, at: 0, detail: {}, failure: null };
-    await writer.append(subjects.event, events, { exp: "x", origin }, said, type);
+    await writer.append(subjects.event, events, { owner: "ann", exp: "x", origin }, said, type);
   };
   let n = 0;
   const litter = async (origin: string): Promise<void> => {
     for (const data of garbage) {
       const id = `garbage.${n++}`;
-      await metrics.append(writer.subject(subjects.metric, { exp: "x", origin }), data, { id });
-      await events.append(writer.subject(subjects.event, { exp: "x", origin }), data, { id });
+      await metrics.append(writer.subject(subjects.metric, { owner: "ann", exp: "x", origin }), data, { id });
+      await events.append(writer.subject(subjects.event, { owner: "ann", exp: "x", origin }), data, { id });
     }
   };
   const log = keptLog();
@@ -70,12 +70,16 @@ test("what does not decode is passed over, counted and logged with its subject; 
   await s.metric(0.25);
   await s.event("experiment.cancelled");
   const values: number[] = [];
-  for await (const { value } of readMetrics(s.reader, "x")) values.push(value);
+  for await (const { value } of readMetrics(s.reader, ended)) values.push(value);
   t.deepEqual(values, [0.5, 0.25]);
   t.is(s.ports.counters.get("FL_MESSAGE_MALFORMED"), 2 * garbage.length);
-  t.like(s.log.lines[0], { code: "FL_MESSAGE_MALFORMED", subject: "fl.v1.test.exp.x.metric.a", message: "dropped" });
+  t.like(s.log.lines[0], {
+    code: "FL_MESSAGE_MALFORMED",
+    subject: "fl.v1.test.owner.ann.x.metric.a",
+    message: "dropped",
+  });
   const types: string[] = [];
-  for await (const { type } of readEvents(s.reader, "x")) types.push(type);
+  for await (const { type } of readEvents(s.reader, ended)) types.push(type);
   t.deepEqual(types, ["experiment.started", "experiment.cancelled"]);
 });
 
@@ -84,7 +88,7 @@ test("a reading ends where garbage is the last that was said", async (t) => {
   await s.metric(0.5);
   await s.litter("a");
   const values: number[] = [];
-  for await (const { value } of readMetrics(s.reader, "x")) values.push(value);
+  for await (const { value } of readMetrics(s.reader, ended)) values.push(value);
   t.deepEqual(values, [0.5]);
 });
 
@@ -92,7 +96,7 @@ test("whoever follows reads past garbage that comes meanwhile, to the experiment
   const s = await scene(record);
   const values: number[] = [];
   const following = (async () => {
-    for await (const { value } of readMetrics(s.reader, "x", { follow: true })) values.push(value);
+    for await (const { value } of readMetrics(s.reader, record, { follow: true })) values.push(value);
   })();
   await s.metric(0.5);
   await quiet();
@@ -110,7 +114,7 @@ test("whoever follows events hears how the experiment ended, which its record sa
   const s = await scene(record);
   const types: string[] = [];
   const following = (async () => {
-    for await (const { type } of readEvents(s.reader, "x", { follow: true })) types.push(type);
+    for await (const { type } of readEvents(s.reader, record, { follow: true })) types.push(type);
   })();
   await s.event("experiment.started");
   await s.end();
@@ -126,7 +130,7 @@ test("where the ending is not announced, as its Director died in between, follow
   await s.event("experiment.started");
   let over = false;
   const following = (async () => {
-    for await (const _ of readEvents(s.reader, "x", { follow: true }));
+    for await (const _ of readEvents(s.reader, ended, { follow: true }));
     over = true;
   })();
   for (let i = 0; i < 4; i++) {
@@ -137,14 +141,14 @@ test("where the ending is not announced, as its Director died in between, follow
   clock.advance(1_000);
   await following;
   const now: string[] = [];
-  for await (const { type } of readEvents(s.reader, "x")) now.push(type);
+  for await (const { type } of readEvents(s.reader, ended)) now.push(type);
   t.deepEqual(now, ["experiment.started"], "whoever does not follow does not wait");
 });
 
 test("a reading goes on behind a place, also one that is not there any more (R4)", async (t) => {
   const s = await scene(ended);
   for (const value of [0.5, 0.25, 0.125]) await s.metric(value);
-  const source = metricSource(s.reader, "x");
+  const source = metricsForSinks(s.reader, ended);
   const from = async (after: number): Promise<number[]> => {
     const values: number[] = [];
     for await (const { metric } of source.read(after)) values.push(metric.value);

@@ -38,6 +38,17 @@ export function journalContract(test: TestFn, make: MakeWorld): void {
     t.is(await journal.read(4), undefined);
   });
 
+  test("journal: of each subject it keeps the newest only, if asked to", async (t) => {
+    const { store, unique } = await open(t);
+    const newest = await store.journal({ name: `${unique}-newest`, subjects: [`${unique}-newest.>`], newest: true });
+    await newest.append(`${unique}-newest.x`, bytes("one"));
+    await newest.append(`${unique}-newest.y`, bytes("two"));
+    await newest.append(`${unique}-newest.x`, bytes("three"));
+    t.is(await newest.read(1), undefined);
+    t.is(text((await newest.last(`${unique}-newest.x`))?.data), "three");
+    t.is(text((await newest.last(`${unique}-newest.y`))?.data), "two");
+  });
+
   test("journal: an id is stored once", async (t) => {
     const { journal, unique } = await open(t);
     const first = await journal.append(`${unique}.x`, bytes("one"), { id: "1" });

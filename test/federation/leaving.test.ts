@@ -7,7 +7,10 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import test, { type ExecutionContext } from "ava";
 import { insist } from "../../actors/insist.ts";
-import { subjects } from "../../src/wire/table.ts";
+import { encodeFrame } from "../../src/tensor/frame.ts";
+import { readUpload } from "../../src/transfer/upload.ts";
+import type { AssignmentRecord } from "../../src/wire/messages.ts";
+import { buckets, subjects } from "../../src/wire/table.ts";
 import { Cli, descendantsOf, survivors } from "../support/cli.ts";
 import { type TestFederation, testFederation } from "../support/federation.ts";
 import { temporaryDir } from "../support/server.ts";
@@ -108,6 +111,15 @@ for (const signal of ["SIGTERM", "SIGINT"] as const) {
   });
 }
 
+/** Gives envoy its archive as a Director does. */
+async function giving({ wire }: TestFederation): Promise<void> {
+  const row = await (await wire.table(buckets.assignments)).get({ envoy: "envoy" });
+  const [{ owner, archive }] = row!.value.experiments as [AssignmentRecord["experiments"][number]];
+  const bytes = await readUpload(wire, owner, archive);
+  const none = (): Uint8Array => new Uint8Array(0);
+  wire.serve(subjects.archive, { envoy: "envoy" }, (_, { index }) => encodeFrame(bytes, index), none);
+}
+
 test.serial("in mid-round a role takes its children with it, and each leaves without a warning", async (t) => {
   const fed = await testFederation(t);
   const director = await byHand(t, fed, "director");
@@ -119,6 +131,7 @@ test.serial("in mid-round a role takes its children with it, and each leaves wit
   t.deepEqual(await envoy.end("SIGTERM"), silent);
   t.deepEqual(await director.end("SIGINT"), silent);
   const { round } = await fed.round("long", () => true);
+  await giving(fed); // in the Director's place
   const aggregator = await byHand(t, fed, "aggregator", { name: "long" });
   const collaborator = await byHand(t, fed, "collaborator", { name: "envoy", experiment: "long", ...shard });
   await fed.round("long", (r) => r.round > round + 1);

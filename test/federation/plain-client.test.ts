@@ -8,9 +8,9 @@ import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { AckPolicy, jetstream, jetstreamManager } from "@nats-io/jetstream";
-import { Objm } from "@nats-io/obj";
 import { connect } from "@nats-io/transport-node";
 import test from "ava";
+import { unpack } from "msgpackr";
 import { testFederation } from "../support/federation.ts";
 import { temporaryDir } from "../support/server.ts";
 
@@ -39,7 +39,7 @@ test("JSON on the documented subject is enough, also while the Director is down"
 
   const nc = await connect({ servers: fed.server.url });
   t.teardown(() => nc.close());
-  await (await new Objm(nc).open("fl-plain-archives")).putBlob({ name: digest }, archive);
+  await jetstream(nc).publish(`fl.v1.plain.upload.alice.${digest}.0`, archive);
   const submission = {
     v: 1,
     name: "by-hand",
@@ -51,7 +51,7 @@ test("JSON on the documented subject is enough, also while the Director is down"
         { task: "train", arguments: { learningRate: 0.3, samples: 200 } },
       ],
     },
-    archive: { object: digest, digest },
+    archive: { digest, bytes: archive.length },
   };
   const ack = await jetstream(nc).publish("fl.v1.plain.experiment.submit.alice", JSON.stringify(submission));
   t.is(ack.stream, "FL-plain-SUBMISSIONS");
@@ -70,21 +70,25 @@ test("JSON on the documented subject is enough, also while the Director is down"
 
   const made = await (await jetstreamManager(nc)).consumers.add("FL-plain-METRICS", {
     ack_policy: AckPolicy.None,
-    filter_subject: "fl.v1.plain.exp.by-hand.metric.aggregator",
+    filter_subject: "fl.v1.plain.owner.alice.by-hand.metric.aggregator",
   });
   const consumer = await jetstream(nc).consumers.get("FL-plain-METRICS", made.name);
   const first = await consumer.next({ expires: 5_000 });
   t.truthy(first);
   t.true((await consumer.info()).num_pending + 1 >= 2 * 2);
 
-  const { object } = await ask<{ object: string }>("fl.v1.plain.director.model.alice", {
-    experiment: "by-hand",
-    which: "best",
-  });
-  const model = await (await new Objm(nc).open("fl-plain-models")).getBlob(object);
+  type Page = { metrics: { metric: string; origin: string }[]; over: boolean };
+  const page = await ask<Page>("fl.v1.plain.director.metrics.alice", { experiment: "by-hand", from: 0 });
+  t.deepEqual([...new Set(page.metrics.map((m) => m.origin))].sort(), ["aggregator", "north", "south"]);
+  t.true(page.over);
+
+  const what = { experiment: "by-hand", what: "best", index: 0 };
+  const frame = (await nc.request("fl.v1.plain.director.give.alice", JSON.stringify(what), { timeout: 10_000 })).data;
+  const [v, index, count, offset, , model] = unpack(frame) as [number, number, number, number, number, Uint8Array];
+  t.deepEqual([v, index, count, offset], [1, 0, 1, 0]);
   const header = JSON.parse(
     Buffer.from(
-      model!.subarray(8, 8 + Number(new DataView(model!.buffer, model!.byteOffset).getBigUint64(0, true))),
+      model.subarray(8, 8 + Number(new DataView(model.buffer, model.byteOffset).getBigUint64(0, true))),
     ).toString(),
   );
   t.deepEqual(header["0.kernel"].shape, [784, 10]);
@@ -93,4 +97,14 @@ test("JSON on the documented subject is enough, also while the Director is down"
     list.experiments.map((e) => e.name),
     ["by-hand"],
   );
+
+  // Another owner's name sees none of it.
+  type Refusal = { error: { code: string } };
+  for (const verb of ["status", "cancel", "model"]) {
+    const body = { experiment: "by-hand", ...(verb === "model" && { which: "best" }) };
+    t.is((await ask<Refusal>(`fl.v1.plain.director.${verb}.bob`, body)).error.code, "FL_NOT_FOUND");
+  }
+  t.deepEqual((await nc.request("fl.v1.plain.director.list.bob")).json<{ experiments: [] }>().experiments, []);
+  const taken = await nc.request("fl.v1.plain.director.give.bob", JSON.stringify(what));
+  t.is(taken.data.length, 0);
 });

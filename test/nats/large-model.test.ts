@@ -47,12 +47,17 @@ test("200 MB go down to several readers and up again through default limits, and
   new Float64Array(model.buffer).forEach((_, i, all) => {
     all[i] = i * 1.000001;
   });
-  const place = { exp: "large", epoch: 1, round: 1 };
   const journal = await aggregator.journal("model", "large");
-  const ref = await publishModel(aggregator, journal, subjects.modelChunk, place, model, "0".repeat(64));
+  const ref = await publishModel(
+    { wire: aggregator, journal, exp: "large" },
+    subjects.modelChunk,
+    { epoch: 1, round: 1 },
+    model,
+    "0".repeat(64),
+  );
   await Promise.all(
     [a, b].map(async (wire) => {
-      const got = await readModel(await wire.journal("model", "large"), ref);
+      const got = await readModel({ wire, journal: await wire.journal("model", "large"), exp: "large" }, ref);
       t.is(Buffer.compare(got!, model), 0);
     }),
   );

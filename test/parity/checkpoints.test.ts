@@ -1,9 +1,9 @@
 /** Which models are kept, which one is the best, and where an experiment begins: in whole experiments over a memory world. */
-import { createHash } from "node:crypto";
 import test from "ava";
 import { layoutOf } from "../../src/tensor/layout.ts";
 import { writeSafetensors } from "../../src/tensor/safetensors.ts";
 import { bytesOf } from "../../src/transfer/model-stream.ts";
+import { upload } from "../../src/transfer/upload.ts";
 import { decode } from "../../src/wire/codec.ts";
 import { type Offer, offer } from "../../src/wire/messages.ts";
 import { shelves, subjects } from "../../src/wire/table.ts";
@@ -140,9 +140,7 @@ test("C21 an evaluation: one round on a given model, the mean of the ratings, no
   const layout = layoutOf([{ name: "w", dtype: "f32", shape: [8] }]);
   const values = Float32Array.from({ length: 8 }, (_, i) => i / 4);
   const bytes = writeSafetensors(layout, values, {});
-  const shelf = await world.wire("owner").shelf(shelves.models);
-  await shelf.put("given", bytes);
-  const model = { object: "given", digest: createHash("sha256").update(bytes).digest("hex") };
+  const model = await upload(world.wire("ann"), "ann", bytes);
   const sizes: number[] = [];
   const e = experiment(t, { world, model, plan: { rounds: 1, tasks: ["validate"] } });
   const ratings = everyone.map((name, i) => {

@@ -30,11 +30,11 @@ async function federation(t: Parameters<typeof testFederation>[0], config: Recor
   await fed.start("director", "director", { periodMs: 300, ...config });
   await Promise.all([fed.start("envoy", "north", shard(0)), fed.start("envoy", "south", shard(1))]);
   const submit = (name: string, rounds: number): Promise<void> => fed.submit(name, plan(rounds), source);
-  return { fed, dir, submit, at: ["--nats", fed.server.url, "--fed", "test"] };
+  return { fed, dir, submit, at: ["--nats", fed.server.url, "--fed", "test", "--owner", "tester"] };
 }
 
 async function reader(t: { teardown(end: () => Promise<void>): void }, fed: TestFederation) {
-  const client = await Federation.connect({ nats: fed.server.url, fed: "test" });
+  const client = await Federation.connect({ nats: fed.server.url, fed: "test", name: "tester" });
   t.teardown(() => client.close());
   return async (experiment: string, onMetric: (metric: Metric) => void = () => {}): Promise<Metric[]> => {
     const all: Metric[] = [];

@@ -43,7 +43,7 @@ test("D21 D22 D23 what a manager rejects ends as rejected everywhere, before it 
   /** its metrics, followed until it has ended */
   const metricsOf = async (experiment: string): Promise<number> => {
     let n = 0;
-    for await (const _ of readMetrics(fed.wire, experiment, { follow: true })) n++;
+    for await (const _ of readMetrics(fed.wire, await fed.experiment(experiment, () => true), { follow: true })) n++;
     return n;
   };
 

@@ -4,10 +4,11 @@ import { existsSync, readdirSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import test from "ava";
+import { upload } from "../../src/transfer/upload.ts";
 import { decode } from "../../src/wire/codec.ts";
 import { type Metric, metric } from "../../src/wire/messages.ts";
-import { shelves, subjects } from "../../src/wire/table.ts";
-import { packArchive, sha256 } from "../../src/workspace/archive.ts";
+import { subjects } from "../../src/wire/table.ts";
+import { packArchive } from "../../src/workspace/archive.ts";
 import { type TestFederation, testFederation } from "../support/federation.ts";
 import { temporaryDir } from "../support/server.ts";
 
@@ -26,11 +27,10 @@ async function submit(
   more: Record<string, unknown> = {},
 ) {
   const archive = packArchive(new Map(Object.entries(files).map(([path, text]) => [path, Buffer.from(text)])));
-  const digest = sha256(archive);
-  await (await fed.wire.shelf(shelves.archives)).put(digest, archive);
-  const submission = { v: 1 as const, name, plan: { ...plan, ...more }, archive: { object: digest, digest } };
+  const uploaded = await upload(fed.wire, "tester", archive);
+  const submission = { v: 1 as const, name, plan: { ...plan, ...more }, archive: uploaded };
   await fed.wire.append(subjects.submit, await fed.wire.journal("submissions"), { owner: "tester" }, submission, name);
-  return digest;
+  return uploaded;
 }
 
 /** What an experiment has measured at a site. */
@@ -147,12 +147,11 @@ test.serial(
     const fed = await testFederation(t);
     await Promise.all([fed.start("director", "director"), fed.start("envoy", "north", shard)]);
     const good = { "workspace.mjs": workspace("return { samples: 1 };") };
-    const digest = await submit(fed, "first", good);
+    const archive = await submit(fed, "first", good);
     t.is((await fed.experiment("first", ended)).state, "finished");
 
     const journal = await fed.wire.journal("submissions");
     const subject = fed.wire.subject(subjects.submit, { owner: "mallory" });
-    const archive = { object: digest, digest };
     const names = ["../victim", "/tmp/victim", "..", "a/b", "a.b", "a b", "", "victim\u0000"];
     for (const name of names) {
       await journal.append(subject, Buffer.from(JSON.stringify({ v: 1, name, plan, archive })), { id: randomUUID() });
@@ -160,11 +159,15 @@ test.serial(
     const outside = { ...plan, collaborators: ["../north"] };
     const named = { v: 1, name: "named", plan: outside, archive };
     await journal.append(subject, Buffer.from(JSON.stringify(named)), { id: randomUUID() });
-    const lost = { v: 1, name: "lost", plan, archive: { object: "../../etc/passwd", digest } };
+    const lost = { v: 1, name: "lost", plan, archive: { digest: "f".repeat(64), bytes: 10 } };
     await journal.append(subject, Buffer.from(JSON.stringify(lost)), { id: randomUUID() });
 
     const changed = await submit(fed, "changed", { "workspace.mjs": workspace("return { samples: 2 };") });
-    await (await fed.wire.shelf(shelves.archives)).put(changed, Buffer.from("not what it was announced as"));
+    const chunk = fed.wire.subject(subjects.uploadChunk, { owner: "tester", digest: changed.digest, index: 0 });
+    await (await fed.wire.journal("uploads")).append(
+      chunk,
+      Buffer.alloc(changed.bytes, "not what it was announced as"),
+    );
     await submit(fed, "last", { ...good, "extra.mjs": "export default 1;" });
     t.is((await fed.experiment("last", ended)).state, "finished");
     t.is((await fed.experiment("named", ended)).failure?.error.code, "FL_PLAN_INVALID");

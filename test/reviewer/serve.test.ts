@@ -4,7 +4,7 @@ import type { FromChild, FromParent } from "../../actors/child/fork.ts";
 import { reviewConfig } from "../../actors/reviewer/config.ts";
 import { consult } from "../../actors/reviewer/consult.ts";
 import { FlError } from "../../src/errors.ts";
-import { shelves, subjects } from "../../src/wire/table.ts";
+import { subjects } from "../../src/wire/table.ts";
 import { packArchive, sha256 } from "../../src/workspace/archive.ts";
 import { manualClock } from "../support/clock.ts";
 import { gate } from "../support/experiment.ts";
@@ -133,7 +133,7 @@ test("a review that is not needed any more leaves the docket (K1)", async (t) =>
 
 test("D31 an archive that is not what it was announced as is shown to nobody: the review rejects it with its code (CO2)", async (t) => {
   const { wire, consultation, told } = await consulting("auto");
-  await shelve(wire, Buffer.from("something else"));
+  await shelve(wire, Buffer.alloc(caseOf().archive.bytes, "something else"));
   const verdict = await consultation.review(caseOf(), new AbortController().signal);
   t.like(verdict, { approved: false, archive_digest: ARCHIVE, error: { code: "FL_DIGEST_MISMATCH" } });
   const unplanned = await consultation.review(
@@ -149,8 +149,8 @@ test("a file is shown in pieces, and no character is cut in two (S2)", async (t)
   const source = `//${"🔬".repeat(50_000)}${"日本\n".repeat(20_000)}`;
   const bytes = packArchive(new Map([["workspace.mjs", Buffer.from(source)]]));
   const digest = sha256(bytes);
-  await (await wire.shelf(shelves.archives)).put(digest, bytes);
-  const about = { ...caseOf(), archive: { object: digest, digest }, archiveDigest: digest };
+  await shelve(wire, bytes, digest);
+  const about = { ...caseOf(), archive: { digest, bytes: bytes.length }, archiveDigest: digest };
   const verdict = consultation.review(about, new AbortController().signal);
   await asked;
   let text = "";

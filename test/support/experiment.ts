@@ -23,7 +23,7 @@ import type { Clock } from "../../src/ports.ts";
 import { layoutOf } from "../../src/tensor/layout.ts";
 import { parseSafetensors } from "../../src/tensor/safetensors.ts";
 import { decode } from "../../src/wire/codec.ts";
-import type { Event, ExperimentRecord, Metric, RoundRecord } from "../../src/wire/messages.ts";
+import type { Event, ExperimentRecord, Metric, RoundRecord, Uploaded } from "../../src/wire/messages.ts";
 import * as messages from "../../src/wire/messages.ts";
 import { buckets, shelves } from "../../src/wire/table.ts";
 import { Wire } from "../../src/wire/wire.ts";
@@ -115,8 +115,8 @@ type Options = {
   /** the world it runs in, and its name there; one of its own by default */
   world?: TestWorld;
   exp?: string;
-  /** of the initial model in the store of models */
-  model?: { object: string; digest: string };
+  /** the initial model, as ann has uploaded it */
+  model?: Uploaded;
 };
 
 /** Parts that a plan would name by path. */
@@ -136,7 +136,7 @@ export function experiment(
   const record: ExperimentRecord = {
     ...{ v: 1, name: exp, owner: "ann", seq: 1, state: "in_progress", plan_digest: digest, rounds: plan.rounds },
     submission: {
-      ...{ v: 1, name: exp, plan: plan as unknown as Record<string, unknown>, archive: { object: "x", digest } },
+      ...{ v: 1, name: exp, plan: plan as unknown as Record<string, unknown>, archive: { digest, bytes: 0 } },
       ...(given === undefined ? {} : { model: given }),
     },
     ...{
@@ -198,7 +198,7 @@ export function experiment(
     const { ports, wire } = connect(name);
     const split = { size: 5, samples: new Float32Array(5), targets: new Float32Array(5) };
     const services = await CollaboratorServices.create({
-      ...{ wire, experiment: exp, name, plan },
+      ...{ wire, experiment: exp, owner: "ann", name, plan },
       prepare: async () => ({ trainer, data: { train: split, validation: split } }),
     });
     const stop = new AbortController();

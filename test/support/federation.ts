@@ -11,8 +11,9 @@ import { systemClock } from "../../src/clock.ts";
 import { Counters } from "../../src/counters.ts";
 import { silentLog } from "../../src/log.ts";
 import { connectNats } from "../../src/nats/connect.ts";
+import { upload } from "../../src/transfer/upload.ts";
 import type { ExperimentRecord, RoundRecord } from "../../src/wire/messages.ts";
-import { buckets, shelves, subjects } from "../../src/wire/table.ts";
+import { buckets, subjects } from "../../src/wire/table.ts";
 import { Wire } from "../../src/wire/wire.ts";
 import { bundleWorkspace } from "../../src/workspace/bundle.ts";
 import { type TestServer, testServer } from "./server.ts";
@@ -121,9 +122,8 @@ export async function testFederation(t: Teardown, fed = "test"): Promise<TestFed
       }
     },
     async submit(name, plan, workspace, { owner = "tester", parts = {} } = {}) {
-      const { archive, digest } = await bundleWorkspace(workspace, { parts });
-      await (await wire.shelf(shelves.archives)).put(digest, archive);
-      const submission = { v: 1 as const, name, plan, archive: { object: digest, digest } };
+      const { archive } = await bundleWorkspace(workspace, { parts });
+      const submission = { v: 1 as const, name, plan, archive: await upload(wire, owner, archive) };
       await wire.append(subjects.submit, await wire.journal("submissions"), { owner }, submission, `${owner}.${name}`);
     },
     async experiment(exp, holds) {

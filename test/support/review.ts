@@ -4,8 +4,9 @@ import type { Case } from "../../actors/reviewer/consult.ts";
 import type { Matter } from "../../actors/reviewer/request.ts";
 import type { Decision, Reviewer, ReviewRequest } from "../../src/parts/reviewer.ts";
 import { parsePlan, planDigest } from "../../src/plan/plan.ts";
+import { encodeFrame } from "../../src/tensor/frame.ts";
 import type { Submission } from "../../src/wire/messages.ts";
-import { shelves } from "../../src/wire/table.ts";
+import { subjects } from "../../src/wire/table.ts";
 import type { Wire } from "../../src/wire/wire.ts";
 import { packArchive, sha256 } from "../../src/workspace/archive.ts";
 
@@ -22,12 +23,15 @@ export const PLAN = planDigest(parsePlan(plan));
 
 export const submission = (name = "x"): Submission => ({
   ...{ v: 1, name, plan },
-  archive: { object: ARCHIVE, digest: ARCHIVE },
+  archive: { digest: ARCHIVE, bytes: archive.length },
 });
 
-/** Puts the archive where submissions have it. */
-export async function shelve(wire: Wire, bytes: Uint8Array = archive): Promise<void> {
-  await (await wire.shelf(shelves.archives)).put(ARCHIVE, bytes);
+/** Puts bytes where ann has uploaded the archive, and gives them to envoys as a Director does. */
+export async function shelve(wire: Wire, bytes: Uint8Array = archive, digest = ARCHIVE): Promise<void> {
+  const subject = wire.subject(subjects.uploadChunk, { owner: "ann", digest, index: 0 });
+  await (await wire.journal("uploads")).append(subject, bytes);
+  const none = (): Uint8Array => new Uint8Array(0);
+  wire.serve(subjects.archive, {}, (_, { index }) => encodeFrame(bytes, index), none);
 }
 
 export const matter = (role: "director" | "envoy" = "envoy", name = "north"): Matter => ({

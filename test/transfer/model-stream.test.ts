@@ -8,6 +8,7 @@ import {
   INLINE_BYTES,
   LIVE_BYTES,
   ModelFeed,
+  type ModelPlace,
   publishModel,
   readModel,
 } from "../../src/transfer/model-stream.ts";
@@ -25,31 +26,32 @@ const model = (length: number, round: number): Float32Array =>
 const LENGTH = (5 * CHUNK_BYTES) / 4 + 11; // six chunks
 const layout = layoutOfLength(LENGTH);
 const signal = new AbortController().signal;
-const place = (round: number) => ({ exp: EXP, epoch: 1, round });
+const at = (round: number) => ({ epoch: 1, round });
 
 async function scene(lose: (subject: string) => boolean = () => false) {
   const world = testWorld({ lose });
   const wire = world.wire("aggregator");
   const journal = await wire.journal("model", EXP);
   const publish = (round: number, epoch = 1, values = model(LENGTH, round)): Promise<ModelRef> =>
-    publishModel(wire, journal, subjects.modelChunk, { exp: EXP, epoch, round }, bytesOf(values), layout.digest);
+    publishModel(here(journal), subjects.modelChunk, { epoch, round }, bytesOf(values), layout.digest);
   const ports = world.ports("collaborator");
   const counted = countedReads(journal);
-  const feed = new ModelFeed(new Wire(ports, FED), counted.journal, EXP);
-  return { world, wire, journal, publish, feed, ports, counted };
+  const here = (journal: Journal): ModelPlace => ({ wire, journal, exp: EXP });
+  const feed = new ModelFeed({ wire: new Wire(ports, FED), journal: counted.journal, exp: EXP });
+  return { world, wire, journal, here, publish, feed, ports, counted };
 }
 
 /** The journal, and how many reads it sees: in all, and at once. */
 function countedReads(journal: Journal) {
   const count = { all: 0, now: 0, most: 0 };
   const counting: Journal = Object.create(journal, {
-    read: {
-      value: async (seq: number) => {
+    last: {
+      value: async (subject: string) => {
         count.all++;
         count.most = Math.max(count.most, ++count.now);
         try {
           await quiet(1);
-          return await journal.read(seq);
+          return await journal.last(subject);
         } finally {
           count.now--;
         }
@@ -63,13 +65,13 @@ const equal = (a: Float32Array | undefined, b: Float32Array): boolean =>
   a !== undefined && Buffer.compare(bytesOf(a), bytesOf(b)) === 0;
 
 test("a stored model is read back bit for bit, at most a window at a time (D1)", async (t) => {
-  const { publish, journal } = await scene();
+  const { publish, journal, here } = await scene();
   await publish(1);
   const values = model(LENGTH * 4, 2);
   const ref = await publish(2, 1, values);
   t.like(ref, { seq: 7, chunks: 21, bytes: values.byteLength, epoch: 1, round: 2 });
   const { journal: counting, count } = countedReads(journal);
-  const back = await readModel(counting, ref);
+  const back = await readModel(here(counting), ref);
   t.is(Buffer.compare(back!, bytesOf(values)), 0);
   t.is(count.most, WINDOW);
   t.is(count.all, 21);
@@ -83,20 +85,22 @@ test("publishing the same model again stores nothing and names the same place: a
 });
 
 test("another writer's frames in between are noticed (D1)", async (t) => {
-  const { wire, journal } = await scene();
+  const { wire, journal, here } = await scene();
   let appended = 0;
   const meddled: Journal = Object.create(journal, {
     append: {
       value: async (...args: Parameters<Journal["append"]>) => {
         if (++appended === 3)
-          await journal.append(wire.subject(subjects.stateChunk, { exp: EXP, epoch: 9, round: 1 }), Uint8Array.of(1));
+          await journal.append(
+            wire.subject(subjects.stateChunk, { exp: EXP, epoch: 9, round: 1, index: 0 }),
+            Uint8Array.of(1),
+          );
         return journal.append(...args);
       },
     },
   });
-  const place = { exp: EXP, epoch: 1, round: 1 };
   await t.throwsAsync(
-    publishModel(wire, meddled, subjects.modelChunk, place, bytesOf(model(LENGTH, 1)), layout.digest),
+    publishModel(here(meddled), subjects.modelChunk, at(1), bytesOf(model(LENGTH, 1)), layout.digest),
     {
       code: "FL_FENCED",
     },
@@ -104,14 +108,14 @@ test("another writer's frames in between are noticed (D1)", async (t) => {
 });
 
 test("what came live is used without reading the record, and equals the stored copy bit for bit (D2)", async (t) => {
-  const { publish, feed, journal, counted, ports } = await scene();
+  const { publish, feed, journal, here, counted, ports } = await scene();
   feed.listen(layout);
   for (const round of [1, 2]) {
     const ref = await publish(round);
     await ports.bus.flush();
     const live = await feed.fetch(ref, signal);
     t.true(equal(live, model(LENGTH, round)));
-    t.is(Buffer.compare(bytesOf(live!), (await readModel(journal, ref))!), 0);
+    t.is(Buffer.compare(bytesOf(live!), (await readModel(here(journal), ref))!), 0);
     t.is(counted.count.all, 0);
     feed.listen(layout);
   }
@@ -148,23 +152,25 @@ test("whoever listened for one model and is told of another gets the one it is t
 test("a damaged frame and a stranger's are counted, and the record serves", async (t) => {
   const { publish, feed, ports, wire } = await scene();
   feed.listen(layout);
-  const subject = wire.subject(subjects.modelChunk, { exp: EXP, epoch: 1, round: 1 });
+  const subject = wire.subject(subjects.modelChunk, { exp: EXP, epoch: 1, round: 1, index: 0 });
   wire.ports.bus.publish(subject, Uint8Array.of(1, 2, 3));
   const ref = await publish(1);
   await ports.bus.flush();
   t.is(ports.counters.get("FL_FRAME_MALFORMED"), 1);
-  t.true(equal(await feed.fetch({ ...ref, seq: ref.seq + 1 }, signal), model(LENGTH, 1)));
+  t.true(equal(await feed.fetch(ref, signal), model(LENGTH, 1)));
 });
 
 test("a model that was purged is undefined, and the feed goes on", async (t) => {
-  const { publish, feed, journal, wire } = await scene();
+  const { publish, feed, journal, here, wire } = await scene();
   const gone = await publish(1);
   const kept = await publish(2);
   await journal.purge(wire.wildcard(subjects.modelChunk, { exp: EXP }), kept.seq);
-  t.is(await readModel(journal, gone), undefined);
+  t.is(await readModel(here(journal), gone), undefined);
   t.is(await feed.fetch(gone, signal), undefined);
-  t.is(await feed.fetch({ ...gone, seq: kept.seq - 1, chunks: 6 }, signal), undefined, "half of it is nothing");
-  t.true(equal(await feed.fetch(kept, signal), model(LENGTH, 2)));
+  t.is(await feed.fetch({ ...kept, seq: kept.seq + 1 }, signal), undefined, "another writer's frame is none of it");
+  await journal.purge(wire.subject(subjects.modelChunk, { exp: EXP, ...at(2), index: 3 }));
+  t.is(await feed.fetch(kept, signal), undefined, "half of it is nothing");
+  t.true(equal(await feed.fetch(await publish(3), signal), model(LENGTH, 3)));
 });
 
 test("models beyond LIVE_BYTES are never listened for (D3)", async (t) => {
@@ -200,40 +206,40 @@ test("what is published while nobody listens does not touch the buffer that was 
 });
 
 test("a read that failed writes nothing more, however late its other answers come (D4)", async (t) => {
-  const { publish, journal } = await scene();
+  const { publish, journal, here } = await scene();
   const ref = await publish(1);
   const held: (() => void)[] = [];
   const slow: Journal = Object.create(journal, {
-    read: {
-      value: async (seq: number) => {
-        if (seq === ref.seq) throw new FlError("FL_TIMEOUT");
+    last: {
+      value: async (subject: string) => {
+        if (subject.endsWith(".0")) throw new FlError("FL_TIMEOUT");
         await new Promise<void>((resolve) => held.push(resolve));
-        return journal.read(seq);
+        return journal.last(subject);
       },
     },
   });
   const into = new Uint8Array(ref.bytes);
-  await t.throwsAsync(readModel(slow, ref, { into }), { code: "FL_TIMEOUT" });
+  await t.throwsAsync(readModel(here(slow), ref, { into }), { code: "FL_TIMEOUT" });
   for (const answer of held) answer();
   await quiet(2);
   t.true(into.every((b) => b === 0));
 });
 
 test("a read that was called off writes nothing more, however late its answers come (D4)", async (t) => {
-  const { publish, journal } = await scene();
+  const { publish, journal, here } = await scene();
   const ref = await publish(1);
   const held: (() => void)[] = [];
   const slow: Journal = Object.create(journal, {
-    read: {
-      value: async (seq: number) => {
+    last: {
+      value: async (subject: string) => {
         await new Promise<void>((resolve) => held.push(resolve));
-        return journal.read(seq);
+        return journal.last(subject);
       },
     },
   });
   const stop = new AbortController();
   const into = new Uint8Array(ref.bytes);
-  const reading = readModel(slow, ref, { into, signal: stop.signal });
+  const reading = readModel(here(slow), ref, { into, signal: stop.signal });
   t.is(held.length, 6);
   stop.abort(new FlError("FL_STATE"));
   for (const answer of held) answer();
@@ -243,27 +249,27 @@ test("a read that was called off writes nothing more, however late its answers c
 });
 
 test("a small model travels in its reference: the stream never sees it (D5)", async (t) => {
-  const { journal, wire, feed, counted } = await scene();
+  const { journal, here, wire, feed, counted } = await scene();
   const small = layoutOfLength(INLINE_BYTES / 4);
   const values = model(small.length, 3);
   feed.listen(small);
-  const ref = await publishModel(wire, journal, subjects.modelChunk, place(3), bytesOf(values), small.digest);
+  const ref = await publishModel(here(journal), subjects.modelChunk, at(3), bytesOf(values), small.digest);
   t.like(ref, { seq: 0, chunks: 0, bytes: INLINE_BYTES, epoch: 1, round: 3 });
-  t.is(await journal.last(wire.subject(subjects.modelChunk, place(3))), undefined);
+  t.is(await journal.last(wire.subject(subjects.modelChunk, { exp: EXP, ...at(3), index: 0 })), undefined);
   values.fill(0); // the Aggregator's buffer is the next round's
   const stored = decode(modelRef, encode(ref), "msgpack", "ref");
   t.true(equal(await feed.fetch(stored, signal), model(small.length, 3)));
-  const copy = await readModel(journal, stored);
+  const copy = await readModel(here(journal), stored);
   t.true(equal(new Float32Array(copy!.buffer), model(small.length, 3)), "aligned, whatever the message was");
   t.is(counted.count.all, 0);
   const larger = bytesOf(model(small.length + 1, 3));
-  t.is((await publishModel(wire, journal, subjects.modelChunk, place(4), larger, small.digest)).chunks, 1);
+  t.is((await publishModel(here(journal), subjects.modelChunk, at(4), larger, small.digest)).chunks, 1);
 });
 
 test("a reference whose bytes are not those of its size is refused (D5)", async (t) => {
-  const { journal } = await scene();
+  const { journal, here } = await scene();
   const ref = { seq: 0, chunks: 0, bytes: 8, epoch: 1, round: 1, layout: layout.digest, data: new Uint8Array(4) };
-  await t.throwsAsync(readModel(journal, ref), { instanceOf: FlError, code: "FL_FRAME_MALFORMED" });
+  await t.throwsAsync(readModel(here(journal), ref), { instanceOf: FlError, code: "FL_FRAME_MALFORMED" });
 });
 
 test("a small model that comes while the one before is in use does not touch it, and is used without reading the record", async (t) => {

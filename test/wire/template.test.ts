@@ -41,6 +41,17 @@ test("no two subjects of the table can be mistaken for each other", (t) => {
   }
 });
 
+test("no subject of the table can be read as another, whatever the names in it are (N4)", (t) => {
+  const overlap = (a: string, b: string): boolean => {
+    const [left, right] = [a.split("."), b.split(".")];
+    const fits = (x: string, y: string): boolean => x === y || x.startsWith("{") || y.startsWith("{");
+    return left.length === right.length && left.every((part, i) => fits(part, right[i]!));
+  };
+  t.true(overlap("exp.{exp}.col.{c}.offer", "exp.{owner}.{exp}.metric.{origin}")); // an experiment called col, say
+  for (const [i, a] of patterns.entries())
+    for (const b of patterns.slice(i + 1)) t.false(overlap(a, b), `${a} and ${b}`);
+});
+
 test("what is not one token is refused by name, and never reaches a subject (W2)", (t) => {
   const bad = ["", ".", "a.b", "*", ">", "a b", "ü", "a\n", "a/b", "$SYS", "x".repeat(65), "{fed}"];
   for (const name of bad) {

@@ -298,7 +298,7 @@ test("what roles say on open subjects is JSON, for whoever reads along; between 
   const wire = world.wire("aggregator");
   const seen: string[] = [];
   const reader = world.ports("reader").bus;
-  reader.subscribe("fl.v1.test.exp.>", ({ contentType, data }) => seen.push(`${contentType} ${data[0] === 0x7b}`));
+  reader.subscribe("fl.v1.test.>", ({ contentType, data }) => seen.push(`${contentType} ${data[0] === 0x7b}`));
   const progress = {
     round: 1,
     rounds: 2,
@@ -309,12 +309,12 @@ test("what roles say on open subjects is JSON, for whoever reads along; between 
     waiting_for: null,
     peers: [],
   };
-  wire.publish(subjects.progress, { exp: "e" }, progress);
+  wire.publish(subjects.progress, { owner: "ann", exp: "e" }, progress);
   wire.publish(subjects.alive, { exp: "e", collaborator: "a" }, { round: 1, doing: "", done: 0, total: 0 });
   const metric = { round: 1, origin: "a", task: "train", metric: "loss", value: 0.5, at: 1 };
   const journal = await wire.journal("metrics");
   const stored = { v: 1 as const, experiment: "e", ...metric };
-  const seq = await wire.append(subjects.metric, journal, { exp: "e", origin: "a" }, stored, "id");
+  const seq = await wire.append(subjects.metric, journal, { owner: "ann", exp: "e", origin: "a" }, stored, "id");
   await reader.flush();
   t.deepEqual(seen, ["json true", "msgpack false", "json true"]);
   t.deepEqual(JSON.parse(Buffer.from((await journal.read(seq))!.data).toString()), stored);
