@@ -13,7 +13,10 @@ import { ARCHIVE, caseOf, PLAN, SOURCE, shelve } from "../support/review.ts";
 
 const timeoutMs = 1_000;
 
-async function consulting(config: unknown = "prompt", role: "director" | "envoy" = "envoy") {
+async function consulting(
+  config: unknown = "prompt",
+  { role = "envoy", stored = [] }: { role?: "director" | "envoy"; stored?: [bytes?: Uint8Array, digest?: string] } = {},
+) {
   const clock = manualClock();
   const world = testWorld({ clock });
   const wire = world.wire("role");
@@ -30,7 +33,7 @@ async function consulting(config: unknown = "prompt", role: "director" | "envoy"
     },
   };
   const consultation = await consult(reviewConfig.parse(config), { wire, role, name: "north", parent });
-  await shelve(wire);
+  await shelve(wire, ...stored);
   const person = world.wire("person");
   const place = { envoy: "north", manager: "bob" };
   const ask = {
@@ -83,7 +86,7 @@ test("what waits for a decision is listed and shown with its plan and every file
 });
 
 test("the Director's docket is on the Director's subjects", async (t) => {
-  const { world, consultation, asked } = await consulting("prompt", "director");
+  const { world, consultation, asked } = await consulting("prompt", { role: "director" });
   const verdict = consultation.review(caseOf("director"), new AbortController().signal);
   await asked;
   const place = { director: "north", manager: "carol" };
@@ -132,8 +135,8 @@ test("a review that is not needed any more leaves the docket (K1)", async (t) =>
 });
 
 test("D31 an archive that is not what it was announced as is shown to nobody: the review rejects it with its code (CO2)", async (t) => {
-  const { wire, consultation, told } = await consulting("auto");
-  await shelve(wire, Buffer.alloc(caseOf().archive.bytes, "something else"));
+  const stored: [Uint8Array] = [Buffer.alloc(caseOf().archive.bytes, "something else")];
+  const { consultation, told } = await consulting("auto", { stored });
   const verdict = await consultation.review(caseOf(), new AbortController().signal);
   t.like(verdict, { approved: false, archive_digest: ARCHIVE, error: { code: "FL_DIGEST_MISMATCH" } });
   const unplanned = await consultation.review(
@@ -145,11 +148,10 @@ test("D31 an archive that is not what it was announced as is shown to nobody: th
 });
 
 test("a file is shown in pieces, and no character is cut in two (S2)", async (t) => {
-  const { wire, consultation, ask, asked } = await consulting();
   const source = `//${"🔬".repeat(50_000)}${"日本\n".repeat(20_000)}`;
   const bytes = packArchive(new Map([["workspace.mjs", Buffer.from(source)]]));
   const digest = sha256(bytes);
-  await shelve(wire, bytes, digest);
+  const { consultation, ask, asked } = await consulting("prompt", { stored: [bytes, digest] });
   const about = { ...caseOf(), archive: { digest, bytes: bytes.length }, archiveDigest: digest };
   const verdict = consultation.review(about, new AbortController().signal);
   await asked;
