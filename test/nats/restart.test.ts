@@ -256,6 +256,7 @@ test("a request on its way fails when the server is killed; one made while it is
   await t.throwsAsync(a.bus.request("serve", bytes("x"), { timeoutMs: 10 }), { code: "FL_TIMEOUT" });
   await server.restart();
   await prompt(t, back.first(2), "connections");
+  await b.bus.flush(); // its subscriptions are at the server again
   const answer = await a.bus.request("serve", bytes("x"), { timeoutMs: 5_000 });
   t.is(text(answer.data), "x");
 });
