@@ -28,7 +28,7 @@ test("it prepares, then follows the record and tells that it lives", (t) => {
   t.deepEqual(Object.keys(invoked(at.actions)).sort(), ["pulse", "rounds"]);
 });
 
-test("what cannot be prepared ends the process with its coded cause (C4)", (t) => {
+test("C37 what cannot be prepared ends the process with its coded cause (C4)", (t) => {
   const { snapshot } = run(machine, input, failed("prepare", new FlError("FL_SHARD_INVALID", { reason: "no" })));
   t.like(snapshot.output, { state: "failed", error: { code: "FL_SHARD_INVALID", detail: { reason: "no" } } });
 });

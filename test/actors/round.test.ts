@@ -28,7 +28,7 @@ for (const [what, length] of [
   ["in its offer", 8],
   ["in three chunks", (2.5 * CHUNK_BYTES) / 4],
 ] as const) {
-  test(`C03 three rounds end in the model that plain arithmetic gives, whatever order the updates come in: ${what}`, async (t) => {
+  test(`C03 D27 A06 three rounds end in the model that plain arithmetic gives, whatever order the updates come in: ${what}`, async (t) => {
     const want = expected(length, 3, () => everyone);
     for (const seed of length < 100 ? [1, 2, 3, 4, 5] : [6]) {
       const e = experiment(t, { length });
@@ -48,6 +48,13 @@ for (const [what, length] of [
     }
   });
 }
+
+test("A08 no round waits for the time to pass: a whole experiment runs on a clock that stands still", async (t) => {
+  const e = experiment(t, { clock: manualClock() });
+  const aggregator = await e.aggregator();
+  await Promise.all(everyone.map((name) => e.collaborator(name)));
+  t.like(await aggregator.done, { state: "finished", outcome: { rounds: 3 } });
+});
 
 test("C19 the best model is the one that was rated best, which entered the round of its rating", async (t) => {
   // accuracy grows with the round, so the best model is the one that the rating round after the last sees

@@ -78,7 +78,7 @@ test("an aggregation that only its workspace, or the bus, knows is not the Direc
   t.deepEqual(queue, ["x0", "x1"]);
 });
 
-test("a name that is taken is refused, and the first one's record stays (S2)", async (t) => {
+test("D13 a name that is taken is refused, and the first one's record stays (S2)", async (t) => {
   const { records, submission, last, ask } = await opened();
   await ask(submission);
   const seq = await ask(submission);

@@ -57,7 +57,7 @@ test.serial("kill -9 of the Director: a new one takes the experiment up where it
   t.is(model, await reference(t));
 });
 
-test.serial("kill -9 of the Aggregator: its successor is offered the kept updates again", async (t) => {
+test.serial("C37 kill -9 of the Aggregator: its successor is offered the kept updates again", async (t) => {
   const model = await run(t, async (fed) => {
     process.kill(await fed.childOf("director", "director", "aggregator"), "SIGKILL");
   });
@@ -86,7 +86,7 @@ test.serial("D20 kill -9 of an Envoy: its collaborator goes with it and both com
   t.is(model, await reference(t));
 });
 
-test.serial("kill -9 of the nats-server, restarted on its store: everyone reconnects and goes on", async (t) => {
+test.serial("C37 kill -9 of the nats-server, restarted on its store: everyone reconnects and goes on", async (t) => {
   const model = await run(t, async (fed) => {
     await fed.server.kill();
     await fed.server.restart();

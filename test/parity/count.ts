@@ -21,6 +21,7 @@ for (const [letter, what] of [
   ["D", "OpenFL, director workflow"],
   ["C", "OpenFL, core"],
   ["F", "FELES"],
+  ["A", "acceptance"],
 ] as const) {
   const of = rows.filter((r) => r.id.startsWith(letter));
   const holding = of.filter((r) => r.state === "holds" && passed.get(r.id) === true);

@@ -47,7 +47,7 @@ async function reader(t: { teardown(end: () => Promise<void>): void }, fed: Test
 }
 
 test.serial(
-  "D24 D25 metrics come live, with origin, task, metric, value and round, of collaborators and of the aggregate; every reader gets all of them, from the start, whenever it comes",
+  "D24 D25 A05 metrics come live, with origin, task, metric, value and round, of collaborators and of the aggregate; every reader gets all of them, from the start, whenever it comes",
   async (t) => {
     const { fed, submit } = await federation(t);
     const read = await reader(t, fed);

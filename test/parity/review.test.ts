@@ -19,7 +19,7 @@ const source = `export default {
 const plan = { version: 1, rounds: 1, tasks: ["train"] };
 const ended = ({ state }: { state: string }) => ["finished", "failed", "rejected", "cancelled"].includes(state);
 
-test("D21 D22 D23 what a manager rejects ends as rejected everywhere, before it has run anywhere; what all approve runs", async (t) => {
+test("D16 D21 D22 D23 what a manager rejects ends as rejected everywhere, before it has run anywhere; what all approve runs", async (t) => {
   const fed = await testFederation(t);
   const workspace = join(await temporaryDir(t), "workspace.mjs");
   await writeFile(workspace, source);

@@ -19,7 +19,7 @@ export type ParityRow = {
 export const PAGE = "docs/parity.md";
 
 /** A row of the page: | id | statement | state | note | tests | */
-const ROW = /^\| ([CDF]\d\d) \| (.+?) \| (holds|otherwise|open) \| (.*?) ?\| (.*?) ?\|$/;
+const ROW = /^\| ([ACDF]\d\d) \| (.+?) \| (holds|otherwise|open) \| (.*?) ?\| (.*?) ?\|$/;
 
 export const parseRow = (line: string): ParityRow | undefined => {
   const [, id, statement, state, note, tests] = ROW.exec(line) ?? [];
@@ -36,8 +36,8 @@ export const readRows = (page: string): ParityRow[] =>
 
 /** The ids that a title begins with (R1). */
 export const idsOf = (title: string): string[] => {
-  const [ids = ""] = /^(?:[CDF]\d\d[ :,]+)+/.exec(title) ?? [];
-  return ids.match(/[CDF]\d\d/g) ?? [];
+  const [ids = ""] = /^(?:[ACDF]\d\d[ :,]+)+/.exec(title) ?? [];
+  return ids.match(/[ACDF]\d\d/g) ?? [];
 };
 
 /** For each id the test files that hold it, as they stand in the sources. */

@@ -142,7 +142,7 @@ test.serial(
 );
 
 test.serial(
-  "D38 D31 names that try to get out are refused and make nothing, and an archive that was changed does not run; the next one does",
+  "D38 D31 A10 names that try to get out are refused and make nothing, and an archive that was changed does not run; the next one does",
   async (t) => {
     const fed = await testFederation(t);
     await Promise.all([fed.start("director", "director"), fed.start("envoy", "north", shard)]);
