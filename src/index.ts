@@ -22,6 +22,7 @@ export { readIdx } from "./data/idx.ts";
 export { default as mnistShard } from "./data/mnist-shard.ts";
 export { partitionDirichlet, partitionIid } from "./data/partition.ts";
 export { defineShard, type ShardContext, type ShardDescriptor, type Split, type Splits } from "./data/shard.ts";
+export { type PartitionOptions, partition, type SplitterName, type Splitting } from "./data/splitting.ts";
 export { tensorflow } from "./engine/tensorflow.ts";
 export { type Code, codes, FlError } from "./errors.ts";
 export { type Aggregation, type AggregationPart, defineAggregation, type Update } from "./parts/aggregation.ts";

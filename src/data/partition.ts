@@ -74,7 +74,8 @@ function draw(random: Random, pools: readonly number[][], mix: readonly number[]
   return last;
 }
 
-function poolsOf(labels: ArrayLike<number>): number[][] {
+/** The indices of each class. @throws FL_SHARD_INVALID for a label that is no class id */
+export function poolsOf(labels: ArrayLike<number>): number[][] {
   const pools: number[][] = [];
   for (let i = 0; i < labels.length; i++) {
     const label = labels[i]!;
@@ -86,13 +87,13 @@ function poolsOf(labels: ArrayLike<number>): number[][] {
 }
 
 /** P2: the first parts take the remainder */
-function sizesOf(count: number, parts: number): number[] {
+export function sizesOf(count: number, parts: number): number[] {
   if (!Number.isInteger(parts) || parts < 1) refuse(`parts is ${parts}, it must be a whole number from 1 up`);
   if (!Number.isInteger(count) || count < parts) refuse(`${count} samples cannot fill ${parts} parts`);
   const base = Math.floor(count / parts);
   return Array.from({ length: parts }, (_, i) => base + (i < count % parts ? 1 : 0));
 }
 
-function refuse(reason: string): never {
+export function refuse(reason: string): never {
   throw new FlError("FL_SHARD_INVALID", { reason });
 }
