@@ -6,10 +6,21 @@ import { nearest } from "../../src/nearest.ts";
 import type { AggregationPart } from "../../src/parts/aggregation.ts";
 import { parsePlacement } from "../../src/parts/placement.ts";
 import type { Plan } from "../../src/plan/plan.ts";
+import { fedadagrad } from "./fedadagrad.ts";
+import { fedadam } from "./fedadam.ts";
 import { fedavg } from "./fedavg.ts";
+import { fedavgm } from "./fedavgm.ts";
+import { fedyogi } from "./fedyogi.ts";
 import { median } from "./median.ts";
 
-export const aggregations: Readonly<Record<string, AggregationPart>> = { fedavg, median };
+export const aggregations: Readonly<Record<string, AggregationPart>> = {
+  fedavg,
+  fedavgm,
+  fedadagrad,
+  fedadam,
+  fedyogi,
+  median,
+};
 
 /** @throws FL_PART_UNKNOWN with the nearest name */
 export function builtinAggregation(name: string): AggregationPart {

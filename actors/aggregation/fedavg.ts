@@ -54,4 +54,8 @@ class FedAvg implements Aggregation {
   }
 }
 
-export const fedavg = defineAggregation({ name: "fedavg", create: () => new FedAvg() });
+export const fedavg = defineAggregation({
+  name: "fedavg",
+  summary: "The weighted mean (McMahan et al. 2017).",
+  create: () => new FedAvg(),
+});

@@ -18,6 +18,7 @@ const STRIP = 512;
 
 export const median = defineAggregation({
   name: "median",
+  summary: "The median of each element (Yin et al. 2018). Everyone counts one.",
   combine({ columns, out }) {
     const upper = columns.length >> 1;
     const lower = (columns.length - 1) >> 1;

@@ -11,6 +11,7 @@
  *    comes after the last of them is done.
  * G6 One that works elsewhere may lose a round, with every update it has accepted: FL_PART_LOST from `accept` or `finish`. The
  *    round is then begun again and offered all its updates; until then every call of it fails the same way.
+ * G7 A round counts once in what lasts: one begun again, finished or not, starts from what the rounds before it have left.
  * test/contract/aggregation.ts holds every rule to these.
  */
 import { z } from "zod";
@@ -45,6 +46,7 @@ export type Aggregation = {
   finish(out: Float32Array): void | Promise<void>;
   /** What must last from round to round (momentum, say), stored with each checkpoint; called between rounds only. */
   save?: (() => Uint8Array) | undefined;
+  /** @throws FL_SNAPSHOT_VERSION, FL_STATE for what is not this rule's */
   restore?(bytes: Uint8Array): void;
   dispose?(): void | Promise<void>;
   /** Of one that works elsewhere: who is waited for just now, as the plan names it; null if nobody is. For people to see. */
@@ -55,6 +57,9 @@ export type Aggregation = {
 
 export type AggregationPart = {
   readonly name: string;
+  /** for the table of rules in docs/plan.md */
+  readonly summary?: string | undefined;
+  readonly options?: z.ZodType | undefined;
   /** @throws FL_PLAN_INVALID when the options are not the rule's */
   create(options?: Record<string, unknown>): Aggregation;
 };
@@ -62,6 +67,8 @@ export type AggregationPart = {
 /** The full form: an object that sees each update once. */
 export type AggregationSpec<O> = {
   name: string;
+  /** what it does, in a sentence */
+  summary?: string;
   /** a zod schema of the plan's `aggregation.options`; without one the rule takes none */
   options?: z.ZodType<O>;
   create(options: O): Aggregation;
@@ -70,6 +77,7 @@ export type AggregationSpec<O> = {
 /** The short form: a function that sees a block of elements of all updates at once. */
 export type CombineSpec<O> = {
   name: string;
+  summary?: string;
   options?: z.ZodType<O>;
   /** `combine` is given the newest closed rounds */
   history?: boolean;
@@ -80,11 +88,13 @@ export type CombineSpec<O> = {
 export function defineAggregation<O = Record<string, never>>(
   spec: AggregationSpec<O> | CombineSpec<O>,
 ): AggregationPart {
-  const { name } = spec;
+  const { name, summary } = spec;
   // the type of options is free to be anything only because the schema makes it; without one they are empty
   const schema: z.ZodType<O> = spec.options ?? (z.strictObject({}) as unknown as z.ZodType<O>);
   return {
     name,
+    summary,
+    options: schema,
     create(given = {}) {
       const options = parseStrict(schema, given, { code: "FL_PLAN_INVALID", what: `options of aggregation ${name}` });
       return "create" in spec ? spec.create(options) : new Columns(name, spec.combine, options, spec.history);

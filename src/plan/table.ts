@@ -9,7 +9,7 @@ import { planSchema } from "./plan.ts";
 
 export type PlanKey = { key: string; default: string; description: string };
 
-export const planKeys = (): PlanKey[] => keysOf(planSchema, "");
+export const planKeys = (): PlanKey[] => keysOf(planSchema);
 
 /** Markdown, as it stands between the markers of docs/plan.md. */
 export function planTable(): string {
@@ -17,7 +17,7 @@ export function planTable(): string {
   return ["| key | default | meaning |", "|---|---|---|", ...rows].join("\n");
 }
 
-function keysOf(schema: z.core.$ZodType, prefix: string): PlanKey[] {
+export function keysOf(schema: z.core.$ZodType, prefix = ""): PlanKey[] {
   return objectsOf(schema).flatMap((s): PlanKey[] => {
     const { def } = s._zod;
     if (def.type === "array") return keysOf(def.element, `${prefix}[]`);

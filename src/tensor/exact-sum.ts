@@ -138,6 +138,15 @@ export class ExactSum {
     }
   }
 
+  /** The same in full precision, to the beginning of `out`. */
+  preciseMean(out: Float64Array, from: number, to: number): void {
+    const total = this.weight;
+    if (!(total > 0)) throw new FlError("FL_STATE", { reason: "the mean of no updates" });
+    out.fill(0, 0, to - from);
+    for (const [scale, { hi, lo }] of this.#ordered()) scaleBlock(hi, lo, scale, out, from, to);
+    for (let i = 0; i < to - from; i++) out[i] = (out[i] as number) / total;
+  }
+
   #scale(c: number): number {
     return 2 ** (6 + 10 * c) * this.#room;
   }

@@ -36,7 +36,7 @@ test("built in, by its name, with its options", async (t) => {
 
 for (const [name, says] of [
   ["medain", /no aggregation is named medain; did you mean median\?/],
-  ["krum", /no aggregation is named krum; there are: fedavg, median/],
+  ["best", /no aggregation is named best; there are: fedavg, fedavgm, /],
   ["toString", /no aggregation is named toString/],
 ] as const) {
   test(`a name that is none, ${name}, is told what there is`, async (t) => {
