@@ -1,24 +1,31 @@
 /**
- * What every role's process does around its actor: reads its configuration, connects, listens for the ask to leave, tells
- * its parent how it went, and ends.
+ * What is around every role's actor: it reads its configuration, connects, listens for the ask to leave, tells its parent how it
+ * went, and ends. A role is a process, or runs in one with others (M4).
  *
  * M1 The one argument is a JSON object, checked against the role's schema.
  * M2 SIGTERM and SIGINT ask the actor to leave; a second one, or a parent that died, ends the process at once, and so does
  *    LEAVE_MS later whatever does not let go.
  * M3 Exit status 0: the actor has ended or left. 1: it failed, and the coded error is the last log line and goes to the
  *    parent; or it did not leave in time. 130: it was asked twice.
+ * M4 Its module starts a process's role only if it is what the process was started with; imported by a program, it makes the
+ *    role known to `runHere`, which runs it on a world in the program's memory: same role, same machines, other ports. There it
+ *    has no process to end and no exit status: what it came to is its ChildRun.
  */
+import { realpathSync } from "node:fs";
+import { dirname, relative } from "node:path";
+import { fileURLToPath } from "node:url";
 import { z } from "zod";
 import { systemClock } from "../src/clock.ts";
 import { Counters } from "../src/counters.ts";
 import { asFlError, FlError } from "../src/errors.ts";
 import { createLog } from "../src/log.ts";
 import { connectNats } from "../src/nats/connect.ts";
-import type { Ports } from "../src/ports.ts";
+import type { Bus, Log, Ports, Store } from "../src/ports.ts";
 import { parseStrict } from "../src/validate.ts";
 import { TOKEN } from "../src/wire/template.ts";
 import { Wire } from "../src/wire/wire.ts";
-import type { FromChild, FromParent } from "./child/fork.ts";
+import type { ForkOptions, FromChild, FromParent } from "./child/fork.ts";
+import type { ChildInput, ChildRun } from "./child/machine.ts";
 
 /** More than its own children are given, less than its parent gives it (actors/child/fork.ts). */
 const LEAVE_MS = 5_000;
@@ -48,16 +55,78 @@ export type RoleContext<C> = {
 /** The process that started this one, if one did. */
 export type Parent = { tell(message: FromChild): void; hear(listener: (message: FromParent) => void): void };
 
-/** Runs a role until it ends; its result is told to the parent. */
+type Role = {
+  readonly role: string;
+  readonly schema: z.ZodType<RoleConfig>;
+  readonly run: (context: RoleContext<never>) => Promise<unknown>;
+};
+
+/** by the folder of its module */
+const known = new Map<string, Role>();
+let loaded: Role | undefined;
+
+/** Runs a role until it ends, if this process is its own (M4); its result is told to the parent. */
 export function runRole<C extends RoleConfig>(
   schema: z.ZodType<C>,
   role: string,
   run: (context: RoleContext<C>) => Promise<unknown>,
 ): void {
+  loaded = { role, schema, run };
+  if (isOwnProcess()) enter(loaded);
+}
+
+/** Whether this process was started with the entrypoint of a role. */
+function isOwnProcess(): boolean {
+  const script = process.argv[1];
+  if (script === undefined) return false;
+  let path = script;
+  try {
+    path = realpathSync(script); // modules are known by their real paths
+  } catch {
+    // named without its extension
+  }
+  return /^[a-z-]+\/main(\.[jt]s)?$/.test(
+    relative(dirname(fileURLToPath(import.meta.url)), path).replaceAll("\\", "/"),
+  );
+}
+
+type Connection = { readonly bus: Bus; readonly store: Store; close(): Promise<void> };
+type Around = {
+  readonly config: unknown;
+  readonly stop: AbortSignal;
+  readonly log: (config: RoleConfig) => Log;
+  readonly connect: (config: RoleConfig, name: string, log: Log) => Promise<Connection>;
+  readonly parent: Parent;
+  readonly ended: (output: unknown) => void;
+};
+
+/** Configuration, connection, and the role itself. @throws whatever it fails with */
+async function perform({ role, schema, run }: Role, around: Around): Promise<void> {
+  const { stop, parent } = around;
+  const config = parseStrict(schema, around.config, { code: "FL_USAGE", what: `configuration of ${role}` });
+  const log = around.log(config);
+  const { bus, store, close } = await around.connect(config, `${role}-${config.name}`.slice(0, 64), log);
+  try {
+    const counters = new Counters();
+    const ports: Ports = { bus, store, clock: systemClock, log, counters };
+    const wire = new Wire(ports, config.fed);
+    const ready = (): void => parent.tell({ type: "ready" });
+    const waiting = (reason: FlError): void => parent.tell({ type: "waiting", error: reason.toJSON() });
+    const output = await run({ config: config as never, wire, ports, stop, ready, waiting, parent });
+    const dropped = counters.all();
+    log.info(Object.keys(dropped).length > 0 ? { dropped } : {}, "ended");
+    around.ended(output);
+  } finally {
+    await close().catch(() => {});
+  }
+}
+
+/** A role as a process (M1–M3). */
+function enter(role: Role): void {
   const tell = (message: FromChild): void => {
     if (process.connected) process.send?.(message, undefined, undefined, () => {}); // a parent that is gone needs no news
   };
-  let log = createLog({ name: role });
+  let log = createLog({ name: role.role });
   const stop = new AbortController();
   const ask = (): void => {
     if (stop.signal.aborted) process.exit(130); // M2
@@ -72,25 +141,21 @@ export function runRole<C extends RoleConfig>(
   process.on("disconnect", () => process.exit(1)); // M2
 
   const main = async (): Promise<number> => {
-    let close = async (): Promise<void> => {};
     try {
-      const config = parseStrict(schema, argument(), { code: "FL_USAGE", what: `configuration of ${role}` });
-      log = createLog({ name: `${role}.${config.name}`, level: config.log });
-      const name = `${role}-${config.name}`.slice(0, 64);
-      const nats = await connectNats({ url: config.url, name, log, signal: stop.signal });
-      close = () => nats.close();
-      const counters = new Counters();
-      const ports: Ports = { bus: nats.bus, store: nats.store, clock: systemClock, log, counters };
-      const wire = new Wire(ports, config.fed);
-      const ready = (): void => tell({ type: "ready" });
-      const waiting = (reason: FlError): void => tell({ type: "waiting", error: reason.toJSON() });
-      const hear = (listener: (message: FromParent) => void): void => void process.on("message", listener);
-      const parent: Parent = { tell, hear };
-      const output = await run({ config, wire, ports, stop: stop.signal, ready, waiting, parent });
-      const dropped = counters.all();
-      log.info(Object.keys(dropped).length > 0 ? { dropped } : {}, "ended");
-      // Asked to leave, it has no outcome to tell: whoever asked knows, and a supervisor that did not starts the next one.
-      if (!stop.signal.aborted) tell({ type: "output", output });
+      await perform(role, {
+        config: argument(),
+        stop: stop.signal,
+        log: ({ name, log: level }) => {
+          log = createLog({ name: `${role.role}.${name}`, level });
+          return log;
+        },
+        connect: ({ url }, name) => connectNats({ url, name, log, signal: stop.signal }),
+        parent: { tell, hear: (listener) => void process.on("message", listener) },
+        // Asked to leave, it has no outcome to tell: whoever asked knows, and a supervisor that did not starts the next one.
+        ended: (output) => {
+          if (!stop.signal.aborted) tell({ type: "output", output });
+        },
+      });
       return 0;
     } catch (e) {
       const error = asFlError(e);
@@ -98,8 +163,6 @@ export function runRole<C extends RoleConfig>(
       log.error({ err: error, code: error.code }, "failed");
       tell({ type: "failed", error: error.toJSON() });
       return 1;
-    } finally {
-      await close().catch(() => {});
     }
   };
   // Whatever a library still holds open must not keep a process whose work is done.
@@ -109,6 +172,70 @@ export function runRole<C extends RoleConfig>(
     if (process.connected) process.disconnect();
     setTimeout(() => process.exit(status), 500).unref();
   });
+}
+
+/** A role in this process, with others (M4). Never rejects, as `forkRole` does not. */
+export async function runHere({ role: folder, config }: ChildInput, options: ForkOptions): Promise<ChildRun> {
+  const stop = new AbortController();
+  const leave = (): void => stop.abort(new FlError("FL_CLOSED", { reason: "asked to leave" }));
+  const heard = new Set<(message: FromParent) => void>();
+  const tell = (message: FromChild): void => {
+    if (message.type === "ready") options.onReady?.(process.pid);
+    else if (message.type === "waiting") options.onWaiting?.(process.pid, message.error);
+    else if (message.type === "settled") options.onSettled?.(message.experiment);
+    else if (message.type === "asking") {
+      const { experiment } = message.review;
+      options.onAsking?.(message.review, (decision) => {
+        for (const listener of heard) listener({ type: "decision", experiment, decision });
+      });
+    }
+  };
+  let log = options.log;
+  let output: unknown;
+  if (options.signal.aborted) leave();
+  options.signal.addEventListener("abort", leave, { once: true });
+  try {
+    const { worldAt } = await import("../src/memory/worlds.ts");
+    await perform(await roleIn(folder), {
+      config,
+      stop: stop.signal,
+      log: ({ name }) => {
+        log = options.log.child({ actor: `${folder}.${name}` });
+        return log;
+      },
+      connect: async ({ url }, name) => {
+        const { store, bus } = worldAt(url);
+        const own = bus(name);
+        return { store, bus: own, close: () => own.close() };
+      },
+      parent: { tell, hear: (listener) => void heard.add(listener) },
+      ended: (came) => {
+        output = came;
+      },
+    });
+    return stop.signal.aborted ? { how: "left" } : { how: "output", output };
+  } catch (e) {
+    const error = asFlError(e);
+    if (stop.signal.aborted && error.code === "FL_CLOSED") return { how: "left" };
+    log.error({ err: error, code: error.code }, "failed");
+    return { how: "failed", error: error.toJSON() };
+  } finally {
+    options.signal.removeEventListener("abort", leave);
+  }
+}
+
+/** Its module says what it is as it is loaded, which happens once. */
+let loading: Promise<unknown> = Promise.resolve();
+function roleIn(folder: string): Promise<Role> {
+  const next = loading.then(async () => {
+    const found = known.get(folder);
+    if (found !== undefined) return found;
+    await import(`./${folder}/main.js`);
+    known.set(folder, loaded!);
+    return loaded!;
+  });
+  loading = next.catch(() => {});
+  return next;
 }
 
 function argument(): unknown {

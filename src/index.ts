@@ -12,6 +12,7 @@ export {
 export { type ConnectOptions, Federation, type StartOptions } from "./client/federation.ts";
 export type { ReadOptions } from "./client/holdings.ts";
 export type { InitialModel } from "./client/initial.ts";
+export type { LocalCollaborator, LocalOptions } from "./client/local.ts";
 export type { FetchedModel } from "./client/model.ts";
 export { type Rehearsal, type RehearsalOptions, rehearse } from "./client/rehearsal.ts";
 export type { RoundRow } from "./client/rounds.ts";

@@ -9,11 +9,13 @@
  * F4 Nothing a child says reaches this process's stdout, which is a command's own: what user code prints there is a line of
  *    the log.
  * F5 A leaf is killed when this process exits: user code that never yields would not notice the channel (F2).
+ * F6 A child whose federation is in this process's memory runs in this process: there is no other where it could.
  */
 import { type ChildProcess, fork } from "node:child_process";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import type { WireError } from "../../src/errors.ts";
+import { isHere } from "../../src/here.ts";
 import type { Decision, ReviewRequest } from "../../src/parts/reviewer.ts";
 import type { Log } from "../../src/ports.ts";
 import type { ChildInput, ChildRun } from "./machine.ts";
@@ -75,7 +77,9 @@ process.on("exit", () => {
 const onStderr = (line: string): boolean => process.stderr.write(`${line}\n`);
 
 /** Never rejects: however a child ends is a ChildRun. */
-export function forkRole({ role, config }: ChildInput, options: ForkOptions): Promise<ChildRun> {
+export function forkRole(input: ChildInput, options: ForkOptions): Promise<ChildRun> {
+  if (isHere(input.config.url)) return import("../entrypoint.ts").then(({ runHere }) => runHere(input, options)); // F6
+  const { role, config } = input;
   const { signal, log, leaf = false, onReady, onWaiting, onAsking, onSettled, onLine = onStderr } = options;
   const entry = fileURLToPath(new URL(`../${role}/main.js`, import.meta.url));
   const started = performance.now();

@@ -17,8 +17,21 @@ export type ShardConfig = z.infer<typeof shardConfig>;
 
 const builtin: Readonly<Record<string, ShardDescriptor>> = { mnist: mnistShard };
 
+/** those that a program has made itself, for envoys in its own process */
+const held = new Map<string, ShardDescriptor>();
+let made = 0;
+
+/** `use` names this very shard in this process until it is released. @throws FL_SHARD_INVALID */
+export function holdShard(descriptor: ShardDescriptor): { use: string; release(): void } {
+  const use = `held-${++made}`;
+  held.set(use, checkShard(descriptor));
+  return { use, release: () => void held.delete(use) };
+}
+
 /** @throws FL_PART_UNKNOWN, FL_SHARD_INVALID */
 export async function resolveShard({ use, from }: ShardConfig): Promise<ShardDescriptor> {
+  const own = held.get(use);
+  if (own !== undefined) return own;
   const placement = parsePlacement(use);
   if (placement.kind === "module") {
     const options = { code: "FL_SHARD_INVALID" as const, ...(from === undefined ? {} : { from }) };

@@ -15,6 +15,7 @@ import { token } from "../wire/template.ts";
 import { Access, type AccessOptions } from "./access.ts";
 import { Experiment } from "./experiment.ts";
 import type { InitialModel } from "./initial.ts";
+import type { LocalOptions } from "./local.ts";
 import type { PreparedExperiment } from "./prepare.ts";
 import type { Shard } from "./shards.ts";
 import type { SourceOptions } from "./source.ts";
@@ -50,6 +51,17 @@ export class Federation implements AsyncDisposable {
     for (const [what, text] of Object.entries({ federation: fed, owner: name })) token(text, what);
     const { connect } = await import("./connect.ts"); // a workspace that imports this package needs no network
     const { ports, close } = await connect({ url: nats, name, log, signal });
+    return new Federation({ ports, fed, name }, close);
+  }
+
+  /**
+   * A whole federation in this process: a Director and collaborators that have shards of their own, over a world in memory. It is
+   * what runs on a server, by the same code, and comes to the same models; `close` ends it and all that runs in it.
+   * @throws FL_PART_UNKNOWN, FL_SHARD_INVALID, FL_SUBJECT_TOKEN, FL_USAGE
+   */
+  static async local(options: LocalOptions = {}): Promise<Federation> {
+    const { startLocal } = await import("./local.ts");
+    const { ports, fed, name, close } = await startLocal(options);
     return new Federation({ ports, fed, name }, close);
   }
 

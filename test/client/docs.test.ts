@@ -16,7 +16,7 @@ function headings(title: string): string[] {
 }
 
 for (const [type, own] of [
-  [Federation, ["connect"]],
+  [Federation, ["connect", "local"]],
   [Experiment, ["name", "submitted"]],
 ] as const) {
   test(`docs/sdk.md documents ${type.name}, all of it and nothing else`, (t) => {
