@@ -53,6 +53,7 @@ await Promise.all(
       experiment: config.experiment,
       owner: "bench",
       name,
+      attempt: 1,
       plan: parsePlan(config.plan),
       prepare: () => Promise.resolve({ trainer: idle(config.parameters), data }),
     });

@@ -9,12 +9,12 @@ import { fork } from "node:child_process";
 import { readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { forkRole, framing } from "../actors/child/fork.ts";
+import { planned, started, submitted } from "../actors/director/lifecycle.ts";
 import { systemClock } from "../src/clock.ts";
 import { Counters } from "../src/counters.ts";
 import { createLog } from "../src/log.ts";
 import { connectNats } from "../src/nats/connect.ts";
-import { parsePlan, planDigest } from "../src/plan/plan.ts";
-import type { ExperimentRecord } from "../src/wire/messages.ts";
+import { parsePlan } from "../src/plan/plan.ts";
 import { buckets } from "../src/wire/table.ts";
 import { Wire } from "../src/wire/wire.ts";
 import { bare } from "./bare.ts";
@@ -58,24 +58,9 @@ async function one(c: Case, report: Report, memory: boolean): Promise<void> {
     const names = Array.from({ length: c.collaborators }, (_, i) => `c${String(i).padStart(4, "0")}`);
     const plan = parsePlan({ version: 1, rounds: c.rounds, tasks: ["idle"], weight: "equal" });
     const experiments = await wire.table(buckets.experiments);
-    const record: ExperimentRecord = {
-      v: 1,
-      name: "bench",
-      owner: "bench",
-      seq: 1,
-      state: "in_progress",
-      submission: { v: 1, name: "bench", plan, archive: { digest: "0".repeat(64), bytes: 0 } },
-      plan_digest: planDigest(plan),
-      rounds: c.rounds,
-      collaborators: names,
-      reviews: [],
-      submitted_at: 0,
-      started_at: 0,
-      ended_at: null,
-      failure: null,
-      outcome: null,
-    };
-    await experiments.put({ exp: "bench" }, record);
+    const submission = { v: 1 as const, name: "bench", plan, archive: { digest: "0".repeat(64), bytes: 0 } };
+    const taken = planned(submitted(submission, { owner: "bench", seq: 1, at: 0 }));
+    await experiments.put({ exp: "bench" }, started(taken, names, 0));
 
     const times: number[] = [];
     const rounds = await wire.table(buckets.rounds);

@@ -193,6 +193,16 @@ export const codes = {
     text: "nobody decided about the experiment in time, which counts as rejected",
     hint: "ask whoever reviews there, then submit it again; entente review shows what waits for a decision",
   },
+  FL_DEADLINE: {
+    retryable: false,
+    text: "the experiment's time limit has passed",
+    hint: "entente retry goes on from its last checkpoint; entente deadline gives it more time",
+  },
+  FL_SET_FAILED: {
+    retryable: false,
+    text: "the experiment was set failed",
+    hint: "the reason is that of whoever did so; entente retry goes on from its last checkpoint",
+  },
   FL_CANCELLED: { retryable: false, text: "the experiment was cancelled", hint: "" },
   // identity
   FL_TLS: {

@@ -34,8 +34,11 @@ export type Persistence<T extends AnyActorLogic> = {
   readonly rows: Rows<typeof buckets.snapshots.key, SnapshotRecord>;
   readonly role: string;
   readonly name: string;
-  /** The part of the context that must last, as JSON; a write happens when it changes (H2). */
-  readonly durable: (snapshot: SnapshotFrom<T>) => unknown;
+  /**
+   * The part of the context that must last, as JSON; a write happens when it changes (H2). Without it only the ownership is
+   * kept: what must last is elsewhere.
+   */
+  readonly durable?: (snapshot: SnapshotFrom<T>) => unknown;
 };
 
 export type HostOptions<T extends AnyActorLogic> = {
@@ -150,7 +153,8 @@ class Saver<T extends AnyActorLogic> {
     if (row !== undefined && row.value.machine !== machine) {
       throw new FlError("FL_SNAPSHOT_VERSION", { stored: row.value.machine, machine });
     }
-    const claimed: SnapshotRecord = { v: 1, machine, owner, snapshot: row?.value.snapshot ?? null };
+    const stored = p.durable === undefined ? undefined : row?.value.snapshot;
+    const claimed: SnapshotRecord = { v: 1, machine, owner, snapshot: stored ?? null };
     const revision = await (row === undefined
       ? p.rows.create(key, claimed)
       : p.rows.update(key, claimed, row.revision)
@@ -163,6 +167,7 @@ class Saver<T extends AnyActorLogic> {
   }
 
   changed(actor: Actor<T>, snapshot: SnapshotFrom<T>, fail: (e: unknown) => void): void {
+    if (this.#persistence.durable === undefined) return;
     const durable = JSON.stringify(this.#persistence.durable(snapshot));
     if (durable === this.#wanted || this.#failed !== undefined) return;
     if ((snapshot as { status: string }).status !== "active") return; // an actor that left goes on from its last active snapshot when it returns

@@ -98,6 +98,8 @@ export interface Journal {
   work(options: { durable: string; signal: AbortSignal }, handler: (message: Stored) => Promise<void>): Promise<void>;
   /** Removes messages on matching subjects, up to but not including `before` when given. */
   purge(filter: string, before?: number): Promise<void>;
+  /** Removes one message; no-op if it is gone. It comes to no worker any more. */
+  erase(seq: number): Promise<void>;
 }
 export type Stored = {
   readonly seq: number;

@@ -63,7 +63,7 @@ function scene(t: ExecutionContext) {
     for (const s of stops) s.abort();
   });
   const start = async (
-    options: { machine?: typeof collector; ports?: TestPorts; rows?: (rows: Rowed) => Rowed } = {},
+    options: { machine?: typeof collector; ports?: TestPorts; rows?: (rows: Rowed) => Rowed; forgets?: boolean } = {},
   ) => {
     const ports = { ...(options.ports ?? world.ports("p")), clock };
     const rows = await new Wire(ports, FED).table(buckets.snapshots);
@@ -73,7 +73,7 @@ function scene(t: ExecutionContext) {
       rows: (options.rows ?? ((r) => r))(rows),
       role: "director",
       name: "d",
-      durable: ({ context }) => context.words,
+      ...(options.forgets ? {} : { durable: ({ context }) => context.words }),
     };
     const input = { first: "one" };
     const hosted = await host(options.machine ?? collector, {
@@ -139,6 +139,18 @@ test("what lasts is stored, and a second host takes it up where the first one en
 test("a first start is not a restore: no clock.resumed (H4)", async (t) => {
   const { start } = scene(t);
   t.is((await start()).actor.getSnapshot().context.resumedAt, null);
+});
+
+test("an actor of which nothing must last is owned all the same, and starts anew (H1)", async (t) => {
+  const { start, stored } = scene(t);
+  const first = await start({ forgets: true });
+  first.actor.send({ type: "add", word: "two" });
+  await first.flush();
+  t.is(await stored(), undefined);
+  const second = await start({ forgets: true });
+  await t.throwsAsync(first.done, { code: "FL_FENCED" });
+  t.false(second.restored);
+  t.deepEqual(second.words(), ["one"]);
 });
 
 test("what need not last causes no write (H2)", async (t) => {

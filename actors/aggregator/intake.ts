@@ -98,8 +98,8 @@ export function intake({ wire, exp, owner, bench, peers, input, sendBack, open }
     wire.serve(
       subjects.end,
       { exp },
-      () => {
-        sendBack({ type: "cancel" });
+      (_, { failure }) => {
+        sendBack(failure === null ? { type: "cancel" } : { type: "fail", failure });
         return { ok: true };
       },
       (error) => ({ ok: false, error: error.toJSON() }),

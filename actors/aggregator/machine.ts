@@ -94,6 +94,8 @@ export type AggregatorEvent =
   /** the part that keeps the round waiting, as the plan names it; null: none does any more */
   | { type: "aggregation.awaited"; part: string | null }
   | { type: "cancel" }
+  /** it was ordered to, for this reason */
+  | { type: "fail"; failure: Failure }
   | { type: "leave" };
 
 export type AggregatorOutput =
@@ -241,6 +243,7 @@ export const aggregatorMachine = setup({
       invoke: { id: "intake", src: "intake", input: ({ context }) => context, onError: toFailing },
       on: {
         cancel: { target: "cancelling", actions: assign({ ended: "cancelled" }) },
+        fail: { target: "failing", actions: assign({ failure: ({ event }) => event.failure }) },
         leave: "left",
         "aggregation.lost": toFailingWith, // A5
         "part.failed": toFailingWith,
@@ -263,7 +266,7 @@ export const aggregatorMachine = setup({
               endedAs("finished"),
               endedAs("failed"),
               endedAs("cancelled"),
-              { target: "opening", actions: assign({ checkpoint: ({ event }) => event.output.checkpoint }) },
+              { target: "deciding", actions: assign({ checkpoint: ({ event }) => event.output.checkpoint }) },
             ],
             onError: toFailing,
           },

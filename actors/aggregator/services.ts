@@ -5,6 +5,7 @@
  * S2 The record is written by compare-and-set on the revision this process wrote last: a second Aggregator of the same
  *    experiment, which owns a later epoch, ends this one with FL_FENCED (law L2).
  * S3 A failure that a successor can mend is this process's, not the experiment's: the record stays open for it.
+ * S4 What an earlier attempt has come to is a checkpoint only: neither its ending nor its round's deadline is this one's.
  */
 import { type EventObject, fromCallback, fromPromise } from "xstate";
 import { asFlError, FlError } from "../../src/errors.ts";
@@ -81,7 +82,7 @@ export class AggregatorServices {
     const [rounds, models, ledger] = await Promise.all([
       wire.table(buckets.rounds),
       wire.journal("model", record.name),
-      Ledger.open(wire, { owner: record.owner, exp: record.name }, ORIGIN),
+      Ledger.open(wire, { owner: record.owner, exp: record.name }, ORIGIN, record.attempt),
     ]);
     return new AggregatorServices(parts, rounds, models, ledger);
   }
@@ -175,13 +176,14 @@ export class AggregatorServices {
     const found = await this.#rounds.get({ exp });
     if (found === undefined) {
       this.#revision = 0;
-      const begun = { best: null, metrics: {}, plateau: null, kept: [], state: null };
-      return { checkpoint: { ...begun, ...(await this.#initial()) }, ended: null };
+      return this.#begin();
     }
     this.#revision = found.revision;
     const record = found.value;
     this.#epoch = record.epoch;
-    const ended = endOf(record);
+    const { attempt, fresh } = this.#record;
+    if (record.attempt < attempt && fresh) return this.#begin();
+    const ended = record.attempt < attempt ? null : endOf(record); // S4
     if (ended !== null) return { checkpoint: checkpointOf(record), ended };
     if (record.model !== null) await this.#loadModel(record.model, layoutOf(record.specs ?? []));
     if (record.state_ref !== null) {
@@ -190,6 +192,11 @@ export class AggregatorServices {
     }
     this.#wire.ports.log.info({ round: record.round, epoch: record.epoch }, "recovered");
     return { checkpoint: checkpointOf(record), ended: null };
+  }
+
+  async #begin(): Promise<Recovered> {
+    const begun = { best: null, metrics: {}, plateau: null, kept: [], state: null };
+    return { checkpoint: { ...begun, ...(await this.#initial()) }, ended: null };
   }
 
   async #loadModel(ref: ModelRef, layout: ReturnType<typeof layoutOf>): Promise<void> {
@@ -232,6 +239,7 @@ export class AggregatorServices {
       ...recordOf(checkpoint),
       v: 1,
       experiment: this.#record.name,
+      attempt: this.#record.attempt,
       epoch: this.#epoch,
       state: "open",
       assigned,
@@ -271,11 +279,12 @@ export class AggregatorServices {
     return Object.fromEntries(Object.entries(assignment).map(([name, labels]) => [name, [...labels]]));
   }
 
-  /** The record of this very round if an earlier process opened it: its deadline goes on. */
+  /** The record of this very round if an earlier process of this attempt opened it: its deadline goes on. */
   async #before(round: number): Promise<RoundRecord | undefined> {
     if (this.#open !== undefined) return undefined;
     const found = await this.#rounds.get({ exp: this.#record.name });
-    return found?.value.round === round ? found.value : undefined;
+    const value = found?.value;
+    return value?.round === round && value.attempt === this.#record.attempt ? value : undefined;
   }
 
   async #write(record: RoundRecord): Promise<void> {
@@ -335,19 +344,24 @@ export class AggregatorServices {
   async #conclude(checkpoint: Checkpoint): Promise<Outcome> {
     const outcome = await storeOutcome(this.#place, this.#bench, checkpoint);
     await this.#ledger.settle();
-    await this.#write({ ...this.#open!, ...recordOf(checkpoint), state: "finished", outcome });
+    const present = (await this.#present())!;
+    await this.#write({ ...present, ...recordOf(checkpoint), state: "finished", failure: null, outcome });
     this.#keeping.recorded();
     return outcome;
   }
 
   async #abandon(failure: Failure | null): Promise<void> {
     await this.#ledger.settle();
-    if (this.#open === undefined && this.#revision > 0) {
-      const found = await this.#rounds.get({ exp: this.#record.name });
-      this.#open = found?.value;
-    }
-    if (this.#open === undefined || (failure !== null && isMendable(failure))) return; // S3
-    await this.#write({ ...this.#open, state: failure === null ? "cancelled" : "failed", failure });
+    const present = await this.#present();
+    if (present === undefined || (failure !== null && isMendable(failure))) return; // S3
+    await this.#write({ ...present, state: failure === null ? "cancelled" : "failed", failure });
+  }
+
+  /** The record as this process has written it, or else as it found it. */
+  async #present(): Promise<RoundRecord | undefined> {
+    if (this.#open !== undefined || this.#revision === 0) return this.#open;
+    const found = await this.#rounds.get({ exp: this.#record.name });
+    return found && { ...found.value, attempt: this.#record.attempt };
   }
 
   async dispose(): Promise<void> {

@@ -3,6 +3,7 @@
  *
  * Y1 A process that ends after `settled` leaves no child behind.
  * Y2 What a child that was killed has left in its temporary folders is gone before it counts as ended.
+ * Y3 A child starts when the one before it of the same role and configuration is gone: no name is two processes'.
  */
 import { fromPromise, type PromiseActorLogic } from "xstate";
 import type { Log } from "../../src/ports.ts";
@@ -14,7 +15,8 @@ import type { ChildInput, ChildRun } from "./machine.ts";
 export class Nursery {
   readonly #shared: Record<string, unknown>;
   readonly #log: Log;
-  readonly #running = new Set<Promise<unknown>>();
+  /** the newest child of each role and configuration, until it is gone */
+  readonly #running = new Map<string, Promise<unknown>>();
 
   /** `shared` goes into every child's configuration */
   constructor({ url, fed, log }: Pick<RoleConfig, "url" | "fed" | "log">, extra: Record<string, unknown>, lines: Log) {
@@ -24,19 +26,34 @@ export class Nursery {
 
   /** The `run` of a child machine. */
   get run(): PromiseActorLogic<ChildRun, ChildInput> {
-    return fromPromise<ChildRun, ChildInput>(({ input: { role, config }, signal }) => {
-      const options = { signal, log: this.#log, leaf: true };
-      const run = forkRole({ role, config: { ...this.#shared, ...config } }, options).then(async (ended) => {
-        if (ended.how === "crashed") await sweepScratch(); // Y2
-        return ended;
+    return fromPromise<ChildRun, ChildInput>(({ input, signal }) => {
+      const key = keyOf(input);
+      const run = this.gone(input).then(() => this.#fork(input, signal));
+      const kept: Promise<unknown> = run.finally(() => {
+        if (this.#running.get(key) === kept) this.#running.delete(key);
       });
-      const kept: Promise<unknown> = run.finally(() => this.#running.delete(kept));
-      this.#running.add(kept);
+      this.#running.set(key, kept);
       return run;
     });
   }
 
+  #fork({ role, config }: ChildInput, signal: AbortSignal): Promise<ChildRun> {
+    if (signal.aborted) return Promise.resolve({ how: "left" }); // it was called off before its turn
+    const options = { signal, log: this.#log, leaf: true };
+    return forkRole({ role, config: { ...this.#shared, ...config } }, options).then(async (ended) => {
+      if (ended.how === "crashed") await sweepScratch(); // Y2
+      return ended;
+    });
+  }
+
+  /** Resolves when no child of this role and configuration is left (Y2). */
+  async gone(child: ChildInput): Promise<void> {
+    await this.#running.get(keyOf(child));
+  }
+
   async settled(): Promise<void> {
-    while (this.#running.size > 0) await Promise.all(this.#running);
+    while (this.#running.size > 0) await Promise.all(this.#running.values());
   }
 }
+
+const keyOf = ({ role, config }: ChildInput): string => JSON.stringify([role, config]);

@@ -33,7 +33,7 @@ runRole(config, "collaborator", async ({ config: told, wire, ports, stop, ready 
   const row = await (await wire.table(buckets.assignments)).get({ envoy: name });
   const assigned = row?.value.experiments.find((e) => e.name === experiment);
   if (assigned === undefined) throw new FlError("FL_NOT_FOUND", { reason: `${experiment} is not assigned to ${name}` });
-  const { owner, archive } = assigned;
+  const { owner, attempt, archive } = assigned;
   const plan = parsePlan(assigned.plan);
   agree("plan", told.planDigest, planDigest(plan));
   agree("archive", told.archiveDigest, archive.digest);
@@ -45,6 +45,7 @@ runRole(config, "collaborator", async ({ config: told, wire, ports, stop, ready 
       experiment,
       owner,
       name,
+      attempt,
       plan,
       prepare: async (signal) => {
         const [descriptor, definition, engine] = await Promise.all([

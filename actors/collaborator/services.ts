@@ -7,6 +7,7 @@
  * V3 Work is done one at a time: what an older round had under way ends, and only then the newer one touches the trainer.
  *    What ends that way leaves nothing behind.
  * V4 It listens for the next model from before its offer on, as the model may be out before the verdict is here.
+ * V5 What an earlier attempt at the experiment has left is none of this process's, and a later one has its own.
  * V5 A pulse that has ended stays still, whatever a task that runs on still reports.
  */
 import { type EventObject, fromCallback, fromPromise } from "xstate";
@@ -38,6 +39,8 @@ export type CollaboratorParts = {
   readonly experiment: string;
   readonly owner: string;
   readonly name: string;
+  /** at the experiment, as its record had it when this process began */
+  readonly attempt: number;
   readonly plan: Plan;
   readonly prepare: (signal: AbortSignal) => Promise<Prepared>;
 };
@@ -63,8 +66,11 @@ export class CollaboratorServices {
   #changed = (): void => {};
 
   static async create(parts: CollaboratorParts): Promise<CollaboratorServices> {
-    const { wire, experiment: exp, owner, name } = parts;
-    const [journal, ledger] = await Promise.all([wire.journal("model", exp), Ledger.open(wire, { owner, exp }, name)]);
+    const { wire, experiment: exp, owner, name, attempt } = parts;
+    const [journal, ledger] = await Promise.all([
+      wire.journal("model", exp),
+      Ledger.open(wire, { owner, exp }, name, attempt),
+    ]);
     return new CollaboratorServices(parts, new ModelFeed({ wire, journal, exp }), ledger);
   }
 
@@ -96,7 +102,7 @@ export class CollaboratorServices {
 
   #rounds(sendBack: (event: CollaboratorEvent) => void): () => void {
     const ends = new AbortController();
-    const { experiment: exp, name } = this.#parts;
+    const { experiment: exp, name, attempt } = this.#parts;
     const endServing = this.#wire.serve(
       subjects.pull,
       this.#place,
@@ -111,11 +117,12 @@ export class CollaboratorServices {
       await rounds.watch(
         { exp },
         ({ value }) => {
-          if (value === undefined || ends.signal.aborted) return;
+          if (value === undefined || ends.signal.aborted || value.attempt < attempt) return; // V5
           this.#record = value;
           const { epoch, round, state, assigned } = value;
           const asked = assigned[name] !== undefined;
-          sendBack({ type: "round.seen", place: { epoch, round }, asked, over: state !== "open" });
+          const over = state !== "open" || value.attempt > attempt; // V5
+          sendBack({ type: "round.seen", place: { epoch, round }, asked, over });
         },
         ends.signal,
       );

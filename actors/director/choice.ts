@@ -1,23 +1,101 @@
 /**
- * Who takes part in an experiment, and what it waits for until it starts.
+ * Which experiments start, and with whom; and what the others wait for.
  *
  * C1 All that are wanted take part, as soon as they are online. Once an envoy that lives has had the time to show itself, those
- *    that are online do, if they are enough: never fewer than the quorum, also where that is more than have registered.
- * C2 What an experiment waits for is worked out from the present state whenever it is asked (law L3); only that it begins to
- *    wait is told by itself, once.
+ *    that are online do, if they are enough: never fewer than the quorum, also where that is more than have registered. One
+ *    that was paused goes on with those it had.
+ * C2 What an experiment waits for is worked out from the present state whenever it is asked (law L3), and told to each owner
+ *    without the names of others' experiments.
+ * C3 The line: higher priority first; among equals one that was paused, then the order of submission.
+ * C4 An envoy runs one experiment at a time, unless they may share it.
+ * C5 Where there is room for one at a time, nothing overtakes the first in line. Where there is room for more, one that waits
+ *    for envoys holds up nothing behind it; but what it waits for as it is busy is kept for it from lower priorities.
  */
-import { type Plan, parsePlan, resolveQuorum } from "../../src/plan/plan.ts";
-import type { Clock } from "../../src/ports.ts";
-import type { ExperimentRecord, Waiting } from "../../src/wire/messages.ts";
+import { type Plan, resolveQuorum } from "../../src/plan/plan.ts";
+import type { Waiting } from "../../src/wire/messages.ts";
 import type { Envoys } from "./envoys.ts";
 
 export type Wanted = Pick<Plan, "collaborators" | "quorum">;
-type Roll = Pick<Envoys, "names" | "known" | "online" | "onChange" | "patienceMs">;
+export type Roll = Pick<Envoys, "names" | "known" | "online" | "patienceMs">;
 
-/** What the machine has in hand. */
-export type Standing = { readonly queue: readonly string[]; readonly running: readonly string[] };
+export type Candidate = {
+  readonly name: string;
+  readonly seq: number;
+  readonly priority: number;
+  readonly resumed: boolean;
+  readonly wanted: Wanted;
+  /** those it had when it was paused; empty if none */
+  readonly collaborators: readonly string[];
+};
+
+export type Lineup = {
+  /** in any order */
+  readonly waiting: readonly Candidate[];
+  readonly running: readonly Pick<Candidate, "name" | "collaborators">[];
+  /** how many may run at a time */
+  readonly limit: number;
+  /** whether an envoy may run several (C4) */
+  readonly share: boolean;
+};
+
+/** What an experiment waits for: those before it, envoys that others have, or envoys that are not there. */
+export type Hold =
+  | { readonly ahead: readonly string[] }
+  | { readonly taken: readonly { readonly envoy: string; readonly by: string }[] }
+  | { readonly lacking: Waiting };
+
+export type Cast = {
+  readonly starts: readonly { readonly name: string; readonly collaborators: readonly string[] }[];
+  readonly waits: ReadonlyMap<string, Hold>;
+  /** when it may come out otherwise though nothing has changed; null: never */
+  readonly againMs: number | null;
+};
+
+/** C3 */
+export const inLine = <T extends Pick<Candidate, "seq" | "priority" | "resumed">>(all: readonly T[]): T[] =>
+  [...all].sort((a, b) => b.priority - a.priority || Number(b.resumed) - Number(a.resumed) || a.seq - b.seq);
+
+/** `waited`: for how long an experiment has been in line, in milliseconds */
+export function cast({ waiting, running, limit, share }: Lineup, envoys: Roll, waited: (name: string) => number): Cast {
+  const line = inLine(waiting);
+  const starts: Cast["starts"][number][] = [];
+  const waits = new Map<string, Hold>();
+  /** who runs what; and what is kept for a higher priority */
+  const busy = new Map(share ? [] : running.flatMap((r) => r.collaborators.map((c) => [c, r.name] as const)));
+  const kept = new Map<string, Candidate>();
+  const past: string[] = running.map((r) => r.name);
+  let room = limit - running.length;
+  let againMs: number | null = null;
+  for (const candidate of line) {
+    const { name, priority } = candidate;
+    const { asked, online, away, needed } = muster(candidate, envoys);
+    const taken = asked.filter((envoy) => busy.has(envoy));
+    const held = asked.filter((envoy) => (kept.get(envoy)?.priority ?? priority) > priority);
+    const left = envoys.patienceMs - waited(name);
+    if (room <= 0) {
+      waits.set(name, { ahead: [...past] });
+    } else if (taken.length > 0) {
+      waits.set(name, { taken: taken.map((envoy) => ({ envoy, by: busy.get(envoy)! })) });
+      for (const envoy of asked) if (!kept.has(envoy)) kept.set(envoy, candidate); // C5
+    } else if (held.length > 0) {
+      waits.set(name, { taken: held.map((envoy) => ({ envoy, by: kept.get(envoy)!.name })) });
+    } else if (online.length < needed || (away.length > 0 && left > 0)) {
+      waits.set(name, { lacking: lacking({ online, away, needed }, envoys) });
+      if (online.length >= needed) againMs = Math.min(againMs ?? left, left);
+    } else {
+      const collaborators = candidate.collaborators.length > 0 ? candidate.collaborators : online; // C1
+      starts.push({ name, collaborators });
+      if (!share) for (const envoy of collaborators) busy.set(envoy, name);
+      room--;
+    }
+    past.push(name);
+    if (limit === 1) room = 0; // C5
+  }
+  return { starts, waits, againMs };
+}
 
 type Muster = {
+  readonly asked: readonly string[];
   readonly online: readonly string[];
   /** wanted, and not online */
   readonly away: readonly string[];
@@ -25,75 +103,32 @@ type Muster = {
   readonly needed: number;
 };
 
-function muster({ collaborators, quorum }: Wanted, envoys: Roll): Muster {
-  const asked = collaborators === "all" ? envoys.names() : [...collaborators].sort();
+function muster({ wanted, collaborators: had }: Pick<Candidate, "wanted" | "collaborators">, envoys: Roll): Muster {
+  const { collaborators, quorum } = wanted;
+  const names = collaborators === "all" ? envoys.names() : collaborators;
+  const asked = [...(had.length > 0 ? had : names)].sort();
   const online = asked.filter((name) => envoys.online(name));
   const away = asked.filter((name) => !envoys.online(name));
-  if (typeof quorum === "number") return { online, away, needed: quorum };
-  return { online, away, needed: asked.length === 0 ? 1 : resolveQuorum({ quorum }, asked.length) };
+  if (typeof quorum === "number") return { asked, online, away, needed: quorum };
+  return { asked, online, away, needed: asked.length === 0 ? 1 : resolveQuorum({ quorum }, asked.length) };
 }
 
-/** Resolves to those who take part (C1). `waits` is told if there is anything to wait for, and waited for. */
-export async function choose(
-  wanted: Wanted,
-  envoys: Roll,
-  { clock, signal, waits }: { clock: Clock; signal: AbortSignal; waits: (waiting: Waiting) => Promise<void> },
-): Promise<readonly string[]> {
-  const since = clock.now();
-  let told = false;
-  for (;;) {
-    signal.throwIfAborted();
-    const { online, away, needed } = muster(wanted, envoys);
-    const left = since + envoys.patienceMs - clock.now();
-    if (online.length >= needed && (away.length === 0 || left <= 0)) return online;
-    if (!told) {
-      told = true;
-      await waits(lacking({ online, away, needed }, envoys)); // C2
-      continue; // somebody may have come meanwhile
-    }
-    await new Promise<void>((resolve) => {
-      const wake = (): void => {
-        cancel();
-        end();
-        signal.removeEventListener("abort", wake);
-        resolve();
-      };
-      const end = envoys.onChange(wake);
-      const cancel = left > 0 ? clock.after(left, wake) : (): void => {};
-      signal.addEventListener("abort", wake, { once: true });
-    });
-  }
-}
-
-/**
- * What keeps an experiment from starting; null if nothing does, or it has (C2). Of what is before it, others' names are not
- * told: `shown` says which ones are.
- */
-export function waitingOf(
-  { name, state, submission }: Pick<ExperimentRecord, "name" | "state" | "submission">,
-  { queue, running }: Standing,
-  envoys: Roll,
-  shown: (experiment: string) => boolean,
-): Waiting | null {
-  if (state !== "pending") return null;
-  const place = queue.indexOf(name);
-  if (place >= 0) {
-    const all = [...running, ...queue.slice(0, place)];
-    const ahead = all.filter(shown);
-    const others = all.length - ahead.length;
+/** In words. Others' experiments are not named: `shown` says which ones are. */
+export function waitingOf(hold: Hold, shown: (experiment: string) => boolean): Waiting {
+  if ("lacking" in hold) return hold.lacking;
+  if ("ahead" in hold) {
+    const ahead = hold.ahead.filter(shown);
+    const others = hold.ahead.length - ahead.length;
     const before = [...ahead, ...(others === 0 ? [] : [`${others} of other owners`])];
-    return {
-      reason: `${all.length === 1 ? "an experiment" : "experiments"} before it: ${listed(before)}`,
-      for: [],
-      ahead,
-    };
+    const reason = `${hold.ahead.length === 1 ? "an experiment" : "experiments"} before it: ${listed(before)}`;
+    return { reason, for: [], ahead };
   }
-  if (!running.includes(name)) return null; // it is being taken in
-  const called = muster(parsePlan(submission.plan), envoys);
-  return called.online.length >= called.needed && called.away.length === 0 ? null : lacking(called, envoys);
+  const named = hold.taken.map(({ envoy, by }) => `${envoy} (${shown(by) ? by : "another owner's experiment"})`);
+  const reason = `${named.length === 1 ? "an envoy that is" : "envoys that are"} taken: ${listed(named)}`;
+  return { reason, for: [], ahead: [...new Set(hold.taken.map(({ by }) => by))].filter(shown) };
 }
 
-function lacking({ online, away, needed }: Muster, envoys: Roll): Waiting {
+function lacking({ online, away, needed }: Omit<Muster, "asked">, envoys: Roll): Waiting {
   const there = online.length + away.length;
   const more = needed - there;
   const named = away.map((name) => (envoys.known(name) ? name : `${name} (has never registered)`));

@@ -2,19 +2,19 @@
  * The Director's desk: answers owners and envoys on the bus.
  *
  * K1 A question that cannot be answered is answered with its coded reason, never with silence.
- * K2 Owners are told of what is theirs only (rights.ts).
+ * K2 Owners are told of what is theirs only, and give orders on nothing else (rights.ts).
  */
 import { FlError } from "../../src/errors.ts";
 import { eventSource, metricSource, type Source } from "../../src/transfer/feed.ts";
 import type { Event, Metric, ModelReply, Progress } from "../../src/wire/messages.ts";
 import { buckets, subjects } from "../../src/wire/table.ts";
 import type { Wire } from "../../src/wire/wire.ts";
-import { type Standing, waitingOf } from "./choice.ts";
+import { type Hold, waitingOf } from "./choice.ts";
 import type { Envoys } from "./envoys.ts";
 import { Giving } from "./giving.ts";
-import type { DirectorEvent } from "./machine.ts";
+import { openOrders } from "./orders.ts";
 import { type Page, page } from "./pages.ts";
-import { hasEnded, type Records } from "./records.ts";
+import type { Records } from "./records.ts";
 import type { Rights } from "./rights.ts";
 
 export type Desk = {
@@ -22,12 +22,12 @@ export type Desk = {
   readonly records: Records;
   readonly rights: Rights;
   readonly envoys: Envoys;
-  readonly standing: () => Standing;
-  readonly sendBack: (event: DirectorEvent) => void;
+  /** what keeps an experiment from starting */
+  readonly holdOf: (experiment: string) => Hold | null;
 };
 
 /** Serves until the returned function is called. */
-export function openDesk({ wire, records, rights, envoys, standing, sendBack }: Desk): () => void {
+export function openDesk({ wire, records, rights, envoys, holdOf }: Desk): () => void {
   /** the newest progress of each running experiment */
   const progress = new Map<string, Progress>();
   const giving = new Giving(wire, records, rights, envoys);
@@ -50,8 +50,12 @@ export function openDesk({ wire, records, rights, envoys, standing, sendBack }: 
   const ends = [
     () => closing.abort(),
     () => giving.end(),
+    ...openOrders({ wire, records, rights }),
     wire.on(subjects.progress, {}, ({ exp }, told) => {
       progress.set(exp, told);
+    }),
+    records.onChange((name, record) => {
+      if (record?.state !== "in_progress") progress.delete(name);
     }),
     wire.serve(
       subjects.register,
@@ -70,8 +74,8 @@ export function openDesk({ wire, records, rights, envoys, standing, sendBack }: 
       {},
       async ({ caller }, { experiment: name }) => {
         const experiment = await rights.find(caller, name);
-        if (hasEnded(experiment)) progress.delete(name);
-        const waiting = waitingOf(experiment, standing(), envoys, (exp) => rights.sees(caller, exp));
+        const hold = holdOf(name);
+        const waiting = hold && waitingOf(hold, (exp) => rights.sees(caller, exp));
         return { status: { experiment, progress: progress.get(name) ?? null, waiting, round: await roundOf(name) } };
       },
       (error) => ({ error: error.toJSON() }),
@@ -87,19 +91,6 @@ export function openDesk({ wire, records, rights, envoys, standing, sendBack }: 
       {},
       ({ caller }) => ({ envoys: envoys.list().map((status) => rights.blurred(caller, status)) }),
       (error) => ({ envoys: [], error: error.toJSON() }),
-    ),
-    wire.serve(
-      subjects.cancel,
-      {},
-      async ({ caller }, { experiment }) => {
-        const { state } = await rights.find(caller, experiment);
-        if (hasEnded({ state })) {
-          throw new FlError("FL_STATE", { reason: `experiment ${experiment} is ${state}` });
-        }
-        sendBack({ type: "experiment.cancel", experiment });
-        return { ok: true };
-      },
-      (error) => ({ ok: false, error: error.toJSON() }),
     ),
     wire.serve(
       subjects.model,

@@ -157,10 +157,10 @@ export class Envoys {
   }
 
   /** Gives an experiment to an envoy: for review, or to run it (N2). */
-  assign(envoy: string, record: ExperimentRecord, phase: "review" | "run" = "run"): Promise<void> {
-    const { name, owner, submission } = record;
+  assign(envoy: string, record: ExperimentRecord, phase: "review" | "run"): Promise<void> {
+    const { name, owner, attempt, submission } = record;
     const { archive, plan } = submission;
-    const assigned = { name, owner, archive, plan, phase };
+    const assigned = { name, owner, attempt, archive, plan, phase };
     return this.#assigned(envoy, (list) => [...list.filter((e) => e.name !== name), assigned]);
   }
 

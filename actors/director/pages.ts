@@ -9,7 +9,7 @@ import { filterOf, newest, readable, type Source, type Whose } from "../../src/t
 import { decode } from "../../src/wire/codec.ts";
 import { type Event, type ExperimentRecord, event, type Metric } from "../../src/wire/messages.ts";
 import type { Wire } from "../../src/wire/wire.ts";
-import { hasEnded } from "./records.ts";
+import { hasEnded } from "./lifecycle.ts";
 
 const MOST = 200;
 const MOST_BYTES = 512 * 1024;

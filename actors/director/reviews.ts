@@ -1,5 +1,5 @@
 /**
- * The reviews of an experiment: the Director's own, then that of each envoy that is to take part.
+ * The reviews of an experiment: the Director's own, before it is in line, then that of each envoy that is to take part.
  *
  * RW1 Nothing of an experiment is given to an envoy before the Director's review has approved it.
  * RW2 A verdict counts once it is in the experiment's record, and is asked for once: a restarted Director goes on from there.
@@ -12,21 +12,19 @@ import { subjects } from "../../src/wire/table.ts";
 import type { Wire } from "../../src/wire/wire.ts";
 import type { Consultation } from "../reviewer/consult.ts";
 import { given, rejection, type Subject } from "../reviewer/review.ts";
-import type { Envoys } from "./envoys.ts";
+import type { Reviewed } from "./experiment.ts";
+import { inReview, isUnderWay, reviewed } from "./lifecycle.ts";
 import type { Records } from "./records.ts";
 
 export type ReviewsOptions = {
   readonly wire: Wire;
-  readonly records: Pick<Records, "get" | "review">;
-  readonly envoys: Pick<Envoys, "assign">;
-  readonly consultation: Pick<Consultation, "review">;
+  readonly records: Pick<Records, "get" | "review" | "change">;
+  readonly consultation: Pick<Consultation, "review" | "immediate">;
   /** the Director's own name */
   readonly director: string;
   /** RW4 */
   readonly limitMs: number | null;
 };
-
-export type Reviewed = { readonly approved: boolean; readonly reviews: readonly Review[] };
 
 export class Reviews {
   readonly #options: ReviewsOptions;
@@ -64,24 +62,40 @@ export class Reviews {
     };
   }
 
-  /** @throws FL_NOT_FOUND, the signal's reason */
-  async run(exp: string, collaborators: readonly string[], signal: AbortSignal): Promise<Reviewed> {
-    const { records, consultation, director, envoys } = this.#options;
-    let record = await records.get(exp);
-    if (record === undefined) throw new FlError("FL_NOT_FOUND", { reason: `no experiment ${exp} is recorded` });
+  /** Whether the Director's own has approved, and the record has gone on from there. */
+  approved(record: ExperimentRecord): boolean {
+    const verdict = given(record.reviews, subjectOf(record, "director", this.#options.director));
+    return verdict?.approved === true && (record.state !== "in_review" || isUnderWay(record));
+  }
+
+  /** The Director's own; `asked` are those who may take part. @throws FL_NOT_FOUND, the signal's reason */
+  async own(exp: string, asked: readonly string[], signal: AbortSignal): Promise<Reviewed> {
+    const { consultation, director, records } = this.#options;
+    let record = await this.#present(exp);
     const own = subjectOf(record, "director", director);
     if (given(record.reviews, own) === undefined) {
+      if (!consultation.immediate) record = await records.change(exp, (r) => ({ record: inReview(r) }));
       const { owner, submission } = record;
       const { archive, plan } = submission;
-      const matter = { experiment: exp, owner, collaborators, archive, plan };
+      const matter = { experiment: exp, owner, collaborators: [...asked], archive, plan };
       record = await this.#record(exp, await consultation.review({ ...own, ...matter }, signal));
     }
-    const directed = record;
-    if (given(record.reviews, own)?.approved === true) {
-      await Promise.all(collaborators.map((envoy) => envoys.assign(envoy, directed, "review"))); // RW1
-      record = await this.#answered(exp, collaborators, signal);
-    }
-    return { approved: rejectionIn(record) === undefined, reviews: record.reviews };
+    const verdict = given(record.reviews, own);
+    if (verdict?.approved !== true) return rejectedIn(record);
+    await records.change(exp, (r) => ({ record: reviewed(r) }));
+    return { approved: true };
+  }
+
+  /** Those of its envoys, which it has been given to. @throws FL_NOT_FOUND, the signal's reason */
+  async ofEnvoys(exp: string, collaborators: readonly string[], signal: AbortSignal): Promise<Reviewed> {
+    const record = await this.#answered(exp, collaborators, signal);
+    return rejectionIn(record) === undefined ? { approved: true } : rejectedIn(record);
+  }
+
+  async #present(exp: string): Promise<ExperimentRecord> {
+    const record = await this.#options.records.get(exp);
+    if (record === undefined) throw new FlError("FL_NOT_FOUND", { reason: `no experiment ${exp} is recorded` });
+    return record;
   }
 
   /** Resolves when all have approved, or one has not. */
@@ -145,6 +159,12 @@ export const missingIn = (record: ExperimentRecord, collaborators: readonly stri
 
 const rejectionIn = (record: ExperimentRecord): Review | undefined =>
   record.reviews.find((r) => !r.approved && given(record.reviews, subjectOf(record, r.role, r.name)) === r);
+
+const rejectedIn = ({ reviews, name }: ExperimentRecord): Reviewed => {
+  const error = new FlError("FL_REJECTED").toJSON();
+  const failure = failureOf(reviews) ?? { role: "director" as const, name, round: null, error };
+  return { approved: false, failure };
+};
 
 /** Why an experiment ends as rejected, where its owner sees it. */
 export function failureOf(reviews: readonly Review[]): Failure | null {

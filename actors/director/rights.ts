@@ -31,7 +31,14 @@ export class Rights {
   async find(caller: string, experiment: string): Promise<ExperimentRecord> {
     const record = await this.#records.get(experiment);
     if (record !== undefined && this.over(caller, record.owner)) return record;
-    throw new FlError("FL_NOT_FOUND", { reason: `there is no experiment ${experiment}`, experiment });
+    throw missing(experiment);
+  }
+
+  /** One that the envoy takes part in. @throws FL_NOT_FOUND (G1) */
+  async ofEnvoy(envoy: string, experiment: string): Promise<ExperimentRecord> {
+    const record = await this.#records.get(experiment);
+    if (record?.collaborators.includes(envoy)) return record;
+    throw missing(experiment);
   }
 
   async list(caller: string): Promise<ExperimentRecord[]> {
@@ -47,3 +54,6 @@ export class Rights {
     return { ...status, running };
   }
 }
+
+const missing = (experiment: string): FlError =>
+  new FlError("FL_NOT_FOUND", { reason: `there is no experiment ${experiment}`, experiment });

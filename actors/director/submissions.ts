@@ -1,15 +1,15 @@
 /**
  * From a stored submission to a queued experiment.
  *
- * S1 A submission is acknowledged when its record and the Director's snapshot are stored (law L1). It may come again before
- *    that; a record of the same sequence number is the same submission.
+ * S1 A submission is acknowledged when its record is stored (law L1), from which the Director's machine hears of it. It may
+ *    come again before that; a record of the same sequence number is the same submission.
  * S2 A submission that cannot run, as far as can be known without its code, is recorded as failed under its name, with what is
  *    wrong with it. One that does not decode, or whose name is taken, leaves no record: it is logged and counted (law L7).
  * S3 Whatever is refused is told so by the event `experiment.refused`, under the name it has, or was meant to have.
  */
 import { z } from "zod";
 import { asFlError, FlError } from "../../src/errors.ts";
-import { type Plan, parsePlan, planDigest } from "../../src/plan/plan.ts";
+import { parsePlan } from "../../src/plan/plan.ts";
 import type { Stored } from "../../src/ports.ts";
 import { readUpload } from "../../src/transfer/upload.ts";
 import { decode } from "../../src/wire/codec.ts";
@@ -19,21 +19,15 @@ import { match, TOKEN } from "../../src/wire/template.ts";
 import type { Wire } from "../../src/wire/wire.ts";
 import { LIMITS } from "../../src/workspace/archive.ts";
 import { checkBuiltin } from "../aggregation/builtin.ts";
-import type { Owned } from "../ledger.ts";
-import { hasEnded, type Records } from "./records.ts";
+import type { Announcement } from "../ledger.ts";
+import { ended, planned, submitted } from "./lifecycle.ts";
+import type { Records } from "./records.ts";
 
-export type Submissions = {
-  readonly wire: Wire;
-  readonly records: Records;
-  /** hands the experiment to the machine; resolves when that is stored */
-  readonly submit: (experiment: string) => Promise<void>;
-  /** tells that it has to wait for its turn, if it has */
-  readonly queued: (record: ExperimentRecord) => Promise<void>;
-};
+export type Submissions = { readonly wire: Wire; readonly records: Records };
 
 /** Handles one message of the submissions stream. Rejects only where another try may go better. */
-export async function admit({ wire, records, submit, queued }: Submissions, message: Stored): Promise<void> {
-  const { counters, log, clock } = wire.ports;
+export async function admit({ wire, records }: Submissions, message: Stored): Promise<void> {
+  const { counters, log } = wire.ports;
   const owner = match(subjects.submit.pattern, message.subject)?.owner ?? "unknown";
   let submission: Submission;
   try {
@@ -46,54 +40,33 @@ export async function admit({ wire, records, submit, queued }: Submissions, mess
       experiment: meant,
       err: e,
     });
-    if (meant !== undefined) await refuse(records, { owner, exp: meant }, message.seq, asFlError(e));
+    if (meant !== undefined)
+      await records.announce({ owner, exp: meant }, refusal({ owner, seq: message.seq }, asFlError(e)));
     return;
   }
   const { name } = submission;
-  const record = await made(wire, records, { owner, submission, seq: message.seq, at: clock.now() });
-  if (record.seq !== message.seq) {
-    const error = new FlError("FL_EXISTS", { reason: `an experiment ${name} exists`, owner, seq: message.seq });
-    counters.drop(log, "submission.refused", { experiment: name, owner, seq: message.seq });
-    await refuse(records, { owner, exp: name }, message.seq, error);
-    return;
-  }
-  if (hasEnded(record)) return; // it could not run, or it has been run and this is an old message
-  await submit(name);
-  const detail = { owner, seq: message.seq };
-  await records.announce({ owner, exp: name }, { type: "experiment.accepted", round: null, detail });
-  await queued(record);
+  const record = await made(wire, records, { owner, submission, seq: message.seq });
+  if (record.seq === message.seq) return;
+  const error = new FlError("FL_EXISTS", { reason: `an experiment ${name} exists`, owner, seq: message.seq });
+  counters.drop(log, "submission.refused", { experiment: name, owner, seq: message.seq });
+  await records.announce({ owner, exp: name }, refusal({ owner, seq: message.seq }, error));
 }
 
-type Made = { owner: string; submission: Submission; seq: number; at: number };
+type Made = { owner: string; submission: Submission; seq: number };
 
-async function made(wire: Wire, records: Records, { owner, submission, seq, at }: Made): Promise<ExperimentRecord> {
-  const record: ExperimentRecord = {
-    v: 1,
-    name: submission.name,
-    owner,
-    seq,
-    state: "pending",
-    submission,
-    plan_digest: "0".repeat(64),
-    rounds: 0,
-    collaborators: [],
-    reviews: [],
-    submitted_at: at,
-    started_at: null,
-    ended_at: null,
-    failure: null,
-    outcome: null,
-  };
+async function made(wire: Wire, records: Records, { owner, submission, seq }: Made): Promise<ExperimentRecord> {
+  const at = wire.ports.clock.now();
+  const record = submitted(submission, { owner, seq, at });
+  const detail = { owner, seq };
   try {
-    const plan = await checked(wire, owner, submission);
-    return await records.make({ ...record, rounds: plan.rounds, plan_digest: planDigest(plan) });
+    await checkRunnable(wire, owner, submission);
+    return await records.make(planned(record), { type: "experiment.accepted", round: null, detail });
   } catch (e) {
     const error = asFlError(e);
     if (error.retryable || error.code === "FL_INTERNAL" || error.code === "FL_CLOSED") throw error;
     wire.ports.log.warn({ experiment: submission.name, code: error.code, err: error }, "submission cannot run");
-    const failed = await records.make({ ...record, state: "failed", ended_at: at, failure: failureOf(error) });
-    if (failed.seq === seq) await refuse(records, { owner, exp: record.name }, seq, error);
-    return failed;
+    const failed = ended(record, { state: "failed", failure: failureOf(error) }, at);
+    return await records.make(failed, refusal(detail, error));
   }
 }
 
@@ -102,10 +75,9 @@ const failureOf = (error: FlError): Failure => ({
 });
 
 /** S3. The one who submitted is told, and nobody else. */
-function refuse(records: Records, of: Owned, seq: number, error: FlError): Promise<void> {
-  const detail = { owner: of.owner, seq };
-  return records.announce(of, { type: "experiment.refused", round: null, detail, failure: failureOf(error) });
-}
+const refusal = (detail: { owner: string; seq: number }, error: FlError): Announcement => ({
+  ...{ type: "experiment.refused", round: null, detail, failure: failureOf(error) },
+});
 
 const named = z.object({ name: schema.shape.name });
 /** of what may be no JSON at all */
@@ -131,12 +103,10 @@ function nameIn({ data, contentType, subject }: Stored): string | undefined {
 }
 
 /** What can be known before it runs. @throws FL_PLAN_INVALID, FL_PART_UNKNOWN, FL_ARCHIVE_INVALID, FL_NOT_FOUND, FL_DIGEST_MISMATCH */
-async function checked(wire: Wire, owner: string, { plan, archive }: Submission): Promise<Plan> {
-  const parsed = parsePlan(plan);
-  checkBuiltin(parsed.aggregation);
+export async function checkRunnable(wire: Wire, owner: string, { plan, archive }: Submission): Promise<void> {
+  checkBuiltin(parsePlan(plan).aggregation);
   if (archive.bytes > LIMITS.packedBytes) {
     throw new FlError("FL_ARCHIVE_INVALID", { reason: `larger than ${LIMITS.packedBytes} bytes` });
   }
   await readUpload(wire, owner, archive);
-  return parsed;
 }

@@ -5,7 +5,7 @@
  *   link: registering ⇄ pausing | yielding → online      work: idle ⇄ following the assignments
  *
  * V1 The assignments' present value decides what is reviewed and which collaborators run (law L3): what is not in it, or is there
- *    with another plan or archive, is stopped.
+ *    with another plan or archive, or as another attempt, is stopped.
  * V2 Without a Director the envoy goes on trying, and what it runs goes on running.
  * V3 A refused shard ends the envoy: another try would be refused as well.
  * V4 While another process has its name it runs nothing and goes on trying, soon at first, as that one may be about to go,
@@ -22,9 +22,10 @@ import { callbackPort, promisePort } from "../provided.ts";
 export type EnvoyInput = { readonly name: string };
 export type RunningState = Heartbeat["running"][number]["state"];
 
-/** An experiment as it is assigned, with the digests that tell it from another of its name. */
+/** An experiment as it is assigned, with what tells it from another of its name, and from itself before. */
 export type Assigned = {
   readonly experiment: string;
+  readonly attempt: number;
   readonly phase: "review" | "run";
   readonly planDigest: string;
   readonly archiveDigest: string;
@@ -67,7 +68,7 @@ const reviewId = (experiment: string): string => `review.${experiment}`;
 const idsOf = (experiment: string): string[] => [reviewId, childId, reportId].map((id) => id(experiment));
 
 const isSame = (a: Assigned, b: Assigned): boolean =>
-  a.planDigest === b.planDigest && a.archiveDigest === b.archiveDigest;
+  a.attempt === b.attempt && a.planDigest === b.planDigest && a.archiveDigest === b.archiveDigest;
 /** What is reviewed and may run needs no second review; what was about to run, and is to be reviewed again, does. */
 const goesOn = (held: Held | undefined, now: Assigned): held is Held =>
   held !== undefined && isSame(held, now) && !(held.phase === "run" && now.phase === "review");

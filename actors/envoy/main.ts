@@ -103,6 +103,6 @@ runRole(envoyConfig, "envoy", async ({ config, wire, ports, stop, ready, waiting
   return output;
 });
 
-function assignedOf({ name, phase, plan, archive }: Assignment): Assigned {
-  return { experiment: name, phase, planDigest: digestOf(plan), archiveDigest: archive.digest };
+function assignedOf({ name, attempt, phase, plan, archive }: Assignment): Assigned {
+  return { experiment: name, attempt, phase, planDigest: digestOf(plan), archiveDigest: archive.digest };
 }

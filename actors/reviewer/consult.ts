@@ -20,6 +20,8 @@ import { serveReviews } from "./serve.ts";
 export type Case = Matter & Subject;
 
 export type Consultation = {
+  /** it decides by itself and at once: nothing is ever in review here */
+  readonly immediate: boolean;
   /** Looks, asks, and says what came of it. @throws the signal's reason */
   review(about: Case, signal: AbortSignal): Promise<Review>;
   dispose(): Promise<void>;
@@ -55,6 +57,7 @@ export async function consult(config: ReviewConfig, { wire, role, name, parent }
     }
   });
   return {
+    immediate: config.use === "auto",
     async review(about, signal) {
       const { experiment } = about;
       const verdict = await insist(signal, () => requestOf(wire, about, signal)).then(

@@ -36,11 +36,12 @@ export function emitExperiment(
   row: RoundRecord | undefined,
   waiting: Waiting | null = null,
 ): void {
-  const { name, owner, state, rounds, collaborators, reviews, submitted_at, started_at, ended_at, failure } = record;
+  const { name, owner, state, attempt, priority, rounds, collaborators, reviews, failure } = record;
+  const { submitted_at, started_at, ended_at, deadline_at } = record;
   const { metrics, accuracy, best, round } = summed(record, row);
   out.emit("experiment", {
-    ...{ name, owner, state, round, rounds, accuracy, metrics, best, collaborators, reviews },
-    ...{ submitted_at, started_at, ended_at, waiting, failure },
+    ...{ name, owner, state, attempt, priority, round, rounds, accuracy, metrics, best, collaborators, reviews },
+    ...{ submitted_at, started_at, ended_at, deadline_at, waiting, failure },
   });
 }
 
@@ -53,15 +54,20 @@ export function experimentLines(
   waiting: Waiting | null = null,
 ): string[] {
   const { metrics, accuracy, best, round } = summed(record, row);
-  const { name, owner, state, rounds, submitted_at, started_at, ended_at, failure } = record;
+  const { name, owner, state, order, attempt, priority, rounds, failure } = record;
+  const { submitted_at, started_at, ended_at, deadline_at } = record;
   const at = round === null || state === "finished" ? "" : `, round ${round} of ${rounds}`;
-  const lines = [`${out.paint.bold(name)}  ${words[state]}${at}`];
+  const told = ended_at === null && order !== null ? `, told to ${order.verb}` : "";
+  const lines = [`${out.paint.bold(name)}  ${words[state]}${at}${told}`];
   const field = (label: string, text: string): void => {
     lines.push(`  ${label.padEnd(10)} ${text}`);
   };
   if (waiting !== null) field("waits for", waiting.reason);
   if (started_at !== null) field("time", duration((ended_at ?? now) - started_at));
+  if (deadline_at !== null && ended_at === null) field("deadline", `in ${duration(Math.max(0, deadline_at - now))}`);
   field("submitted", `${ago(submitted_at, now)} by ${owner}`);
+  if (attempt > 1) field("attempt", String(attempt));
+  if (priority !== 0) field("priority", String(priority));
   for (const [i, line] of reviewedLines(record, now).entries()) field(i === 0 ? "reviews" : "", line);
   if (accuracy !== null) field("accuracy", percent(accuracy));
   if (best !== null) field("best", `${best.metric} ${decimal(best.value)} after round ${best.round}`);
@@ -96,6 +102,7 @@ export const words: Record<ExperimentRecord["state"], string> = {
   pending: "waiting",
   in_review: "in review",
   in_progress: "running",
+  paused: "paused",
   finished: "finished",
   failed: "failed",
   rejected: "rejected",

@@ -73,7 +73,11 @@ export const lines = {
       type: z.literal("experiment"),
       name: name.describe("the experiment's"),
       owner: name.describe("who submitted it"),
-      state: experimentState.describe("pending, in_review, in_progress, finished, failed, rejected or cancelled"),
+      state: experimentState.describe(
+        "pending, in_review, in_progress, paused, finished, failed, rejected or cancelled",
+      ),
+      attempt: count.describe("how often it went into the queue: submitted, resumed, retried"),
+      priority: z.int().describe("in the queue: higher goes first"),
       round: count.nullable().describe("the round that is open, or was open last"),
       rounds: count.describe("how many the plan has"),
       accuracy: fraction.describe("of the newest model that was rated"),
@@ -89,6 +93,7 @@ export const lines = {
       submitted_at: time.describe("when it was stored"),
       started_at: time.nullable().describe("when it left the queue"),
       ended_at: time.nullable().describe("when it ended"),
+      deadline_at: time.nullable().describe("when it fails if it has not ended by then"),
       waiting: waiting
         .nullable()
         .describe(
@@ -211,6 +216,16 @@ export const lines = {
   cancelled: z
     .strictObject({ type: z.literal("cancelled"), experiment: name.describe("the experiment's") })
     .describe("`cancel`: the Director has taken the order."),
+  ordered: z
+    .strictObject({
+      type: z.literal("ordered"),
+      experiment: name.describe("the experiment's"),
+      order: text.describe("the command that was given"),
+      state: experimentState.nullable().describe("of the experiment by now; null when it is gone"),
+    })
+    .describe(
+      "`pause`, `resume`, `retry`, `priority`, `deadline`, `fail`, `remove`: the Director has taken the order.",
+    ),
   model: z
     .strictObject({
       type: z.literal("model"),

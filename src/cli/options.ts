@@ -1,8 +1,8 @@
 /**
  * Options of a command, made from the schema of what the role is told: same names, same descriptions.
  *
- * T1 A key `sampleShape` is the option `--sample-shape`; numbers and JSON are read as such, text as it is. The role's own
- *    schema judges the values.
+ * T1 A key `sampleShape` is the option `--sample-shape`; numbers and JSON are read as such, text as it is, and what is said or
+ *    not takes no value. The role's own schema judges the values.
  * T2 An option that is not given says nothing: a file may say it (src/cli/settings.ts), else the schema's default holds, which is
  *    shown.
  */
@@ -16,8 +16,12 @@ export function withSettings(command: Command, schema: z.ZodObject, except: read
   for (const [key, value] of Object.entries(schema.shape)) {
     if (except.includes(key)) continue;
     const kind = (objectsOf(value as z.ZodType)[0]?._zod.def.type ?? "string") as string;
-    const shown = kind === "number" ? "<n>" : kind === "string" || kind === "enum" ? "<word>" : "<json>";
     const flag = key.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`);
+    if (kind === "boolean") {
+      command.option(`--${flag}`, describe(value as z.ZodType));
+      continue;
+    }
+    const shown = kind === "number" ? "<n>" : kind === "string" || kind === "enum" ? "<word>" : "<json>";
     const initial = initialOf(value as z.ZodType);
     const shownInitial = initial === undefined ? "" : ` (default: ${JSON.stringify(initial)})`;
     const option = new Option(`--${flag} ${shown}`, describe(value as z.ZodType) + shownInitial); // T2

@@ -54,6 +54,11 @@ export function remarkOf(event: Event): string | undefined {
       return `the aggregator was restarted (round ${round})`;
     case "experiment.waiting":
       return `it waits for ${waitingIn(event)?.reason}`;
+    case "experiment.paused":
+      return "it is paused";
+    case "experiment.resumed":
+    case "experiment.retried":
+      return "it is in the queue again";
     case "experiment.rejected":
       return `rejected: ${failure?.error.message}`;
     case "experiment.failed":

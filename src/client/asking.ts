@@ -6,8 +6,18 @@
 
 import { fromWire, type WireError } from "../errors.ts";
 import { pullChunks, pullWhole, STALL_MS } from "../transfer/pull.ts";
-import type { EnvoyStatus, Event, ExperimentRecord, Give, Metric, ModelReply, Status } from "../wire/messages.ts";
-import { type Subject, subjects } from "../wire/table.ts";
+import type {
+  EnvoyStatus,
+  Event,
+  ExperimentRecord,
+  ExperimentState,
+  Give,
+  Metric,
+  ModelReply,
+  Status,
+} from "../wire/messages.ts";
+import type { Ordered } from "../wire/requests.ts";
+import { type OrderPattern, type Subject, subjects } from "../wire/table.ts";
 import type { Wire } from "../wire/wire.ts";
 
 /** how long the Director may take to answer */
@@ -19,7 +29,9 @@ export type Page<T> = {
   readonly more: boolean;
   readonly over: boolean;
 };
-type Called = (typeof subjects)["status" | "list" | "envoys" | "cancel" | "model" | "metrics" | "events"]["pattern"];
+type Called =
+  | (typeof subjects)["status" | "list" | "envoys" | "model" | "metrics" | "events"]["pattern"]
+  | OrderPattern;
 
 export class Asking {
   readonly #wire: Wire;
@@ -43,9 +55,12 @@ export class Asking {
     return (await this.#ask(subjects.envoys, {})).envoys;
   }
 
-  /** @throws FL_NOT_FOUND, FL_STATE when it has ended */
-  async cancel(experiment: string): Promise<void> {
-    await this.#ask(subjects.cancel, { experiment });
+  /** What is to become of an experiment. @returns its state by then; undefined: it is gone. @throws FL_NOT_FOUND, FL_STATE */
+  async order<S extends OrderPattern, T>(
+    subject: Subject<S, T, Ordered>,
+    asked: T,
+  ): Promise<ExperimentState | undefined> {
+    return (await this.#ask(subject, asked)).state;
   }
 
   /** @throws FL_NOT_FOUND, FL_STATE before there is one */

@@ -5,6 +5,7 @@
  * X1 A handle from `Federation.start` waits for its own submission to be taken, if no Director runs yet, and tells it from
  *    another of the same name (FL_EXISTS). One from `Federation.experiment` finds what is there, or nothing (FL_NOT_FOUND).
  * X2 `metrics`, `events` and `rounds` begin at the start and, unless told not to follow, end with the experiment.
+ * X3 An order resolves to the state that the experiment is in by then. What takes longer goes on, whoever gave the order.
  */
 import type { Poured } from "../../actors/sink/pour.ts";
 import type { PlacedSink } from "../../actors/sink/resolve.ts";
@@ -13,8 +14,17 @@ import { FlError, fromWire } from "../errors.ts";
 import type { Sink, SinkMetric } from "../parts/sink.ts";
 import { parsePlan } from "../plan/plan.ts";
 import { type NamedTensors, namedTensors } from "../tensor/named.ts";
-import type { Event, ExperimentRecord, Metric, Progress, RoundRecord, Waiting } from "../wire/messages.ts";
-import { subjects } from "../wire/table.ts";
+import type {
+  Event,
+  ExperimentRecord,
+  ExperimentState,
+  Metric,
+  Progress,
+  RoundRecord,
+  Waiting,
+} from "../wire/messages.ts";
+import type { Ordered } from "../wire/requests.ts";
+import { type OrderPattern, type Subject, subjects } from "../wire/table.ts";
 import type { Access } from "./access.ts";
 import type { ReadOptions, Which } from "./holdings.ts";
 import type { FetchedModel } from "./model.ts";
@@ -161,9 +171,56 @@ export class Experiment {
     });
   }
 
-  /** Ends it. @throws FL_NOT_FOUND, FL_STATE when it has ended, FL_NO_RESPONDER while no Director runs */
-  async cancel(): Promise<void> {
-    await this.#access.need(this.#access.asking.cancel(this.name));
+  // Orders (X3). @throws FL_NOT_FOUND, also for what is another's, FL_STATE if it cannot be done now, FL_NO_RESPONDER
+  // while no Director runs
+
+  /** Ends it. */
+  cancel(): Promise<ExperimentState | undefined> {
+    return this.#order(subjects.cancel, { experiment: this.name });
+  }
+
+  /** Lets it rest: its envoys are free, its checkpoint stays. */
+  pause(): Promise<ExperimentState | undefined> {
+    return this.#order(subjects.pause, { experiment: this.name });
+  }
+
+  /** Lets what was paused go on, before the others of its priority. */
+  resume(): Promise<ExperimentState | undefined> {
+    return this.#order(subjects.resume, { experiment: this.name });
+  }
+
+  /** Runs what failed, was rejected or cancelled once more, from its last checkpoint unless `fresh`. */
+  retry({ fresh = false } = {}): Promise<ExperimentState | undefined> {
+    return this.#order(subjects.retry, { experiment: this.name, fresh });
+  }
+
+  /** Moves what waits: higher goes first. */
+  prioritise(priority: number): Promise<ExperimentState | undefined> {
+    return this.#order(subjects.priority, { experiment: this.name, priority });
+  }
+
+  /** Until when it must have ended: a point in time, or milliseconds from its start; null lifts the limit. */
+  limit(limit: { readonly at: number } | { readonly withinMs: number } | null): Promise<ExperimentState | undefined> {
+    const at = limit !== null && "at" in limit ? limit.at : null;
+    const within_ms = limit !== null && "withinMs" in limit ? limit.withinMs : null;
+    return this.#order(subjects.deadline, { experiment: this.name, at, within_ms });
+  }
+
+  /** Ends it as failed. */
+  fail(reason: string): Promise<ExperimentState | undefined> {
+    return this.#order(subjects.fail, { experiment: this.name, reason });
+  }
+
+  /** Frees all that is kept of it; it ends first if it has not. Resolves to undefined when it is gone. */
+  remove(): Promise<ExperimentState | undefined> {
+    return this.#order(subjects.remove, { experiment: this.name });
+  }
+
+  async #order<S extends OrderPattern, T>(
+    subject: Subject<S, T, Ordered>,
+    asked: T,
+  ): Promise<ExperimentState | undefined> {
+    return this.#access.need(this.#access.asking.order(subject, asked));
   }
 
   /**

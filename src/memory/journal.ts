@@ -147,6 +147,12 @@ export class MemoryJournal implements Journal {
     await this.#exchange.turn();
   }
 
+  async erase(seq: number): Promise<void> {
+    this.#check();
+    this.#messages.delete(seq);
+    await this.#exchange.turn();
+  }
+
   /** The store has forgotten it: whoever still waits on it ends with FL_NOT_FOUND. */
   remove(): void {
     this.#removed = true;

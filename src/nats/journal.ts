@@ -69,6 +69,17 @@ export class NatsJournal implements Journal {
     await retried(this.#link, `purge ${this.#stream}`, () => this.#link.api(`STREAM.PURGE.${this.#stream}`, body));
   }
 
+  async erase(seq: number): Promise<void> {
+    try {
+      await retried(this.#link, `erase ${seq} of ${this.#stream}`, () =>
+        this.#link.api(`STREAM.MSG.DELETE.${this.#stream}`, { seq, no_erase: true }),
+      );
+    } catch (e) {
+      // the server has no word of its own for a message that is gone already
+      if ((await this.read(seq)) !== undefined) throw e;
+    }
+  }
+
   /** The number that the next message will get. */
   async #end(signal: AbortSignal): Promise<number> {
     const ask = (): Promise<StreamInfo> => this.#link.api<StreamInfo>(`STREAM.INFO.${this.#stream}`);

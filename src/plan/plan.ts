@@ -17,7 +17,7 @@ import { parseStrict, type Strict } from "../validate.ts";
 import { aggregation, rulesOf } from "./aggregating.ts";
 import { assigner, assignerProblems } from "./assigning.ts";
 import { checkpoints, from } from "./checkpoints.ts";
-import { duration } from "./duration.ts";
+import { duration, timeLimit } from "./duration.ts";
 import { engine } from "./engine.ts";
 import { free, short, token } from "./forms.ts";
 import { optimizer, optimizerProblem } from "./optimizer.ts";
@@ -128,6 +128,16 @@ export const planSchema = z.strictObject({
   from: from
     .optional()
     .describe("The model it begins with: one of another experiment. A bare name is short for `{ experiment: name }`."),
+  timeLimit: timeLimit
+    .nullable()
+    .default(null)
+    .describe(
+      "How long the whole experiment may take from its start (`2h`), or until when (`2031-05-01T18:00:00Z`); passing it fails the experiment.",
+    ),
+  priority: z
+    .int()
+    .default(0)
+    .describe("Its place in the queue: higher goes first, equal ones in the order of submission."),
   engine: engine.prefault({}).describe("What trains."),
   workspace: z
     .string()

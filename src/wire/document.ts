@@ -8,6 +8,7 @@ import { z } from "zod";
 import { tensorSpec } from "../tensor/layout.ts";
 import { glossary } from "./glossary.ts";
 import * as messages from "./messages.ts";
+import * as requests from "./requests.ts";
 import { buckets, consumers, type Speaker, type Subject, shelves, streams, subjects } from "./table.ts";
 import { TOKEN } from "./template.ts";
 
@@ -19,7 +20,7 @@ type Named = { readonly name: string; readonly schema: z.core.$ZodTypes };
 
 /** Every message by its schema. Forms that are no map (states, shapes) are shown where they are used. */
 const named = new Map<unknown, string>(
-  Object.entries({ ...messages, tensorSpec } as Record<string, unknown>)
+  Object.entries({ ...messages, ...requests, tensorSpec } as Record<string, unknown>)
     .filter(([, schema]) => schema instanceof z.ZodObject)
     .map(([name, schema]) => [schema, name]),
 );
@@ -38,7 +39,7 @@ function payload(schema: z.core.$ZodType | "frame" | null): string {
   if (schema === null) return "–";
   if (schema === "frame") return "[frame](#frames)";
   const name = named.get(schema);
-  if (name === undefined) throw new Error("a payload that is not exported from messages.ts");
+  if (name === undefined) throw new Error("a payload that is exported from neither messages.ts nor requests.ts");
   return name === "nothing" ? "`{}`" : link(name);
 }
 

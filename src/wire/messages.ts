@@ -29,7 +29,7 @@ export const wireError = z.object({
 });
 /** What went wrong, where: kept with the experiment and shown to its owner. */
 export const failure = z.object({
-  role: z.enum(["director", "envoy", "aggregator", "collaborator"]),
+  role: z.enum(["owner", "director", "envoy", "aggregator", "collaborator"]),
   name: z.string(),
   round: count.nullable(),
   error: wireError,
@@ -53,6 +53,8 @@ export const submission = z.strictObject({
   archive: uploaded,
   /** initial model: a safetensors file; without it a collaborator makes one by the seed */
   model: uploaded.optional(),
+  /** in the queue; without it the plan's */
+  priority: z.int().optional(),
 });
 export type Submission = z.infer<typeof submission>;
 
@@ -60,12 +62,21 @@ export const experimentState = z.enum([
   "pending",
   "in_review",
   "in_progress",
+  "paused",
   "finished",
   "failed",
   "rejected",
   "cancelled",
 ]);
 export type ExperimentState = z.infer<typeof experimentState>;
+
+/** An order that is being carried out: what is to become of an experiment in progress, or that it is to be removed. */
+export const order = z.object({
+  verb: z.enum(["pause", "cancel", "fail", "remove"]),
+  /** of `fail` */
+  failure: failure.nullable(),
+});
+export type Order = z.infer<typeof order>;
 
 /** Where a model lies: chunks of 512 KiB at consecutive places of the experiment's MODEL stream, or a small one right here. */
 export const modelRef = z.object({
@@ -118,6 +129,14 @@ export const experimentRecord = z.object({
   /** of the submission in its stream: the order of the queue */
   seq: count,
   state: experimentState,
+  order: order.nullable().default(null),
+  /** counts the times it went into the queue: submitted, resumed, retried */
+  attempt: count.default(1),
+  priority: z.int().default(0),
+  /** it was paused, and goes before the others of its priority */
+  resumed: z.boolean().default(false),
+  /** this attempt starts over rather than from the last checkpoint */
+  fresh: z.boolean().default(false),
   submission,
   plan_digest: digest,
   rounds: count,
@@ -128,6 +147,9 @@ export const experimentRecord = z.object({
   submitted_at: time,
   started_at: time.nullable(),
   ended_at: time.nullable(),
+  /** how long it may take from its start, and when it fails if it has not ended by then */
+  limit_ms: count.nullable().default(null),
+  deadline_at: time.nullable().default(null),
   failure: failure.nullable(),
   outcome: outcome.nullable(),
 });
@@ -143,6 +165,8 @@ export type ExperimentRecord = z.infer<typeof experimentRecord>;
 export const roundRecord = z.object({
   v: z.literal(1),
   experiment: name,
+  /** of the experiment that this belongs to: the ending of an earlier one is none of a later */
+  attempt: count.default(1),
   /** counts the Aggregator processes that have owned this experiment; a higher one fences the lower */
   epoch: count,
   /** 1 to the plan's rounds; 0 makes the model; one past the last rates the final model */
@@ -311,6 +335,9 @@ export const event = z.object({
     "experiment.refused",
     "experiment.waiting",
     "experiment.started",
+    "experiment.paused",
+    "experiment.resumed",
+    "experiment.retried",
     "experiment.finished",
     "experiment.failed",
     "experiment.rejected",
@@ -400,13 +427,17 @@ export type HeartbeatReply = z.infer<typeof heartbeatReply>;
 export const envoyRecord = z.object({ ...shardInfo.shape, name, registered_at: time });
 export type EnvoyRecord = z.infer<typeof envoyRecord>;
 
-/** What an envoy is to run now. An experiment that is not in the list any more has ended: stop its collaborator. */
+/**
+ * What an envoy is to run now. An experiment that is not in the list any more has ended or is paused: stop its collaborator.
+ * One of another attempt is run anew.
+ */
 export const assignmentRecord = z.object({
   v: z.literal(1),
   experiments: z.array(
     z.object({
       name,
       owner: name,
+      attempt: count.default(1),
       archive: uploaded,
       plan: z.record(z.string(), z.unknown()),
       /** `review`: decide about it and tell the Director; `run`: all have approved */
@@ -421,6 +452,9 @@ export const archivePull = z.object({ experiment: name, index: count });
 
 /** What the Director has recorded of an envoy's reviews. */
 export const reviewRecorded = z.object({ review: review.nullable(), error: wireError.optional() });
+
+/** The Aggregator is to end its experiment: as failed, if that is given, else as cancelled. */
+export const ending = z.object({ failure: failure.nullable().default(null) });
 
 /** An envoy cannot run an experiment's collaborator. */
 export const envoyFailed = z.object({ error: wireError });

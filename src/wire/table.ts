@@ -13,6 +13,7 @@
  */
 import type { z } from "zod";
 import * as m from "./messages.ts";
+import * as r from "./requests.ts";
 
 export type Role =
   | "owner"
@@ -122,11 +123,53 @@ export const subjects = {
     open: true,
     doc: "The caller's experiments, in the order of submission.",
   }),
-  cancel: request("fl.v1.{fed}.director.cancel.{caller}", m.which, m.acknowledged, {
+  cancel: request("fl.v1.{fed}.director.cancel.{caller}", m.which, r.ordered, {
     from: caller,
     to: theDirector,
     open: true,
-    doc: "End an experiment that is pending or in progress.",
+    doc: "End an experiment that has not ended.",
+  }),
+  pause: request("fl.v1.{fed}.director.pause.{caller}", m.which, r.ordered, {
+    from: caller,
+    to: theDirector,
+    open: true,
+    doc: "Let an experiment rest: its Aggregator leaves, its envoys are free, its checkpoint stays.",
+  }),
+  resume: request("fl.v1.{fed}.director.resume.{caller}", m.which, r.ordered, {
+    from: caller,
+    to: theDirector,
+    open: true,
+    doc: "A paused experiment goes on, before the others of its priority; the interrupted round is repeated.",
+  }),
+  retry: request("fl.v1.{fed}.director.retry.{caller}", r.retryOrder, r.ordered, {
+    from: caller,
+    to: theDirector,
+    open: true,
+    doc: "A failed, rejected or cancelled experiment goes into the queue again, from its last checkpoint or `fresh`.",
+  }),
+  priority: request("fl.v1.{fed}.director.priority.{caller}", r.priorityOrder, r.ordered, {
+    from: caller,
+    to: theDirector,
+    open: true,
+    doc: "Move an experiment that waits: higher goes first.",
+  }),
+  deadline: request("fl.v1.{fed}.director.deadline.{caller}", r.deadlineOrder, r.ordered, {
+    from: caller,
+    to: theDirector,
+    open: true,
+    doc: "Until when a whole experiment must have ended, or else it fails.",
+  }),
+  fail: request("fl.v1.{fed}.director.fail.{caller}", r.failOrder, r.ordered, {
+    from: caller,
+    to: theDirector,
+    open: true,
+    doc: "End an experiment as failed, with the reason.",
+  }),
+  remove: request("fl.v1.{fed}.director.remove.{caller}", m.which, r.ordered, {
+    from: caller,
+    to: theDirector,
+    open: true,
+    doc: "End an experiment if it has not ended, and free all that is kept of it. Its name may be used again.",
   }),
   model: request("fl.v1.{fed}.director.model.{caller}", m.modelQuery, m.modelReply, {
     from: caller,
@@ -158,10 +201,10 @@ export const subjects = {
     open: true,
     doc: "All registered envoys with their shards, devices and state.",
   }),
-  end: request("fl.v1.{fed}.exp.{exp}.director.{director}.cancel", m.nothing, m.acknowledged, {
+  end: request("fl.v1.{fed}.exp.{exp}.director.{director}.cancel", m.ending, m.acknowledged, {
     from: director,
     to: aggregator,
-    doc: "The Aggregator ends its experiment as cancelled.",
+    doc: "The Aggregator ends its experiment as cancelled, or as failed if it is told why.",
   }),
   register: request("fl.v1.{fed}.envoy.{envoy}.register", m.shardInfo, m.registered, {
     from: envoy,
@@ -233,6 +276,11 @@ export const subjects = {
     to: envoy,
     open: true,
     doc: "The envoy's manager approves or rejects an experiment.",
+  }),
+  envoyFails: request("fl.v1.{fed}.envoy.{envoy}.exp.{exp}.fail", m.envoyFailed, r.ordered, {
+    from: envoy,
+    to: theDirector,
+    doc: "An envoy that takes part ends an experiment as failed, whatever its quorum.",
   }),
   reviewGiven: request("fl.v1.{fed}.envoy.{envoy}.exp.{exp}.review", m.nothing, m.reviewRecorded, {
     from: envoy,
@@ -345,6 +393,17 @@ export const subjects = {
     doc: "A remote device monitor is asked for a report.",
   }),
 } as const;
+
+/** Where owners give orders on their experiments. */
+export type OrderPattern = (typeof subjects)[
+  | "cancel"
+  | "pause"
+  | "resume"
+  | "retry"
+  | "priority"
+  | "deadline"
+  | "fail"
+  | "remove"]["pattern"];
 
 export type Bucket<K extends string, T> = {
   readonly name:

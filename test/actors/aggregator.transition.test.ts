@@ -105,6 +105,7 @@ test("an Aggregator that recovers past the last round has only the rating to do 
   const at = run(machine, input, recovered(3));
   t.like(invoked(at.actions).openRound, { checkpoint: { round: 3 } });
   t.deepEqual(go(machine, at, opened(), ...names.map(accepted), closed(3)).snapshot.value, active("concluding"));
+  t.deepEqual(run(machine, input, recovered(4)).snapshot.value, active("concluding"), "or not even that");
 });
 
 test("a reached target skips to the rating round, or to the end where nothing rates (A3)", (t) => {
@@ -395,6 +396,17 @@ test("cancel ends it from every state, and the record is told so", (t) => {
       t.deepEqual(go(machine, at, end).snapshot.output, { state: "cancelled" });
     }
     t.deepEqual(go(machine, at, { type: "leave" }).snapshot.output, { state: "left" }, "the record may not say it yet");
+  }
+});
+
+test("ordered to fail, it fails from every state with the cause it was given, and the record is told", (t) => {
+  const error = new FlError("FL_DEADLINE").toJSON();
+  const failure = { role: "director" as const, name: "d", round: null, error };
+  for (const [state, events] of everywhere) {
+    const at = run(machine, input, ...events, { type: "fail", failure });
+    t.is(at.snapshot.value, "failing", state);
+    t.like(invoked(at.actions).abandon, { failure });
+    t.deepEqual(go(machine, at, done("abandon")).snapshot.output, { state: "failed", failure });
   }
 });
 

@@ -6,7 +6,7 @@ import test from "ava";
 import { fetchArchive } from "../../actors/archive.ts";
 import { openDesk } from "../../actors/director/desk.ts";
 import { Envoys } from "../../actors/director/envoys.ts";
-import type { DirectorEvent } from "../../actors/director/machine.ts";
+import { ended, started } from "../../actors/director/lifecycle.ts";
 import { Records } from "../../actors/director/records.ts";
 import { Rights } from "../../actors/director/rights.ts";
 import { Ledger } from "../../actors/ledger.ts";
@@ -20,8 +20,8 @@ import { upload } from "../../src/transfer/upload.ts";
 import type { ExperimentRecord, ModelRef, RoundRecord } from "../../src/wire/messages.ts";
 import { buckets, shelves, subjects } from "../../src/wire/table.ts";
 import { FED, quiet, testWorld } from "../support/ports.ts";
+import { recordOf } from "../support/record.ts";
 
-const ZERO = "0".repeat(64);
 const ARCHIVE = Uint8Array.from({ length: 2 * CHUNK_BYTES + 5 }, (_, i) => (i * 31) % 251);
 
 type Teardown = { teardown(end: () => void): void };
@@ -33,20 +33,15 @@ async function scene(t: Teardown) {
   const records = await Records.open(wire);
   const envoys = await Envoys.open(wire, { director: "director", periodMs: 10_000 });
   const archive = await upload(world.wire("ann"), "ann", ARCHIVE);
-  const record = (name: string, owner: string, more: Partial<ExperimentRecord> = {}): ExperimentRecord => ({
-    ...{ v: 1, name, owner, seq: name.length, state: "pending", plan_digest: ZERO, rounds: 2 },
-    submission: { v: 1, name, plan: { version: 1, rounds: 2 }, archive },
-    ...{ collaborators: [], reviews: [], submitted_at: 0, started_at: null, ended_at: null },
-    ...{ failure: null, outcome: null },
-    ...more,
-  });
-  await records.make(record("mine", "ann", { state: "in_progress", collaborators: ["north"], started_at: 1 }));
+  const record = (name: string, owner: string): ExperimentRecord => {
+    const of = recordOf(name, { owner, seq: name.length, rounds: 2 });
+    return { ...of, submission: { ...of.submission, plan: { version: 1, rounds: 2 }, archive } };
+  };
+  await envoys.assign("north", await records.make(started(record("mine", "ann"), ["north"], 1)), "run");
   await records.make(record("theirs", "bob"));
-  const sent: DirectorEvent[] = [];
   const end = openDesk({
     ...{ wire, records, envoys, rights: new Rights(records, ["boss"]) },
-    standing: () => ({ running: ["mine"], queue: ["theirs"] }),
-    sendBack: (event) => sent.push(event),
+    holdOf: (name) => (name === "theirs" ? { ahead: ["mine"] } : null),
   });
   t.teardown(end);
   const client = (name: string, secured: boolean): Federation =>
@@ -54,7 +49,16 @@ async function scene(t: Teardown) {
   /** what the Aggregator writes when it opens a round */
   const open = async (model: ModelRef | null, layout: Layout, more: Partial<RoundRecord> = {}): Promise<void> => {
     const round: RoundRecord = {
-      ...{ v: 1, experiment: "mine", epoch: 1, round: 2, trained: 1, state: "open", assigned: { north: ["train"] } },
+      ...{
+        v: 1,
+        experiment: "mine",
+        attempt: 1,
+        epoch: 1,
+        round: 2,
+        trained: 1,
+        state: "open",
+        assigned: { north: ["train"] },
+      },
       ...{ deadline_at: null, model, specs: specsOf(layout), best: null, metrics: {}, state_ref: null },
       ...{ quorum: 1, opened_at: 0, plateau: null, kept: [], failure: null, outcome: null, ...more },
     };
@@ -62,9 +66,12 @@ async function scene(t: Teardown) {
   };
   const finish = async (): Promise<void> => {
     const objects = { last: "mine.last", best: "mine.best" };
-    await records.end("mine", { state: "finished", outcome: { rounds: 2, metrics: {}, best: null, objects } });
+    const outcome = { rounds: 2, metrics: {}, best: null, objects };
+    const told = { type: "experiment.finished" as const, round: null, detail: { attempt: 1 } };
+    await envoys.release("north", "mine");
+    await records.change("mine", (before) => ({ record: ended(before, { state: "finished", outcome }, 2), told }));
   };
-  return { world, wire, records, envoys, sent, client, open, finish, archive };
+  return { world, wire, records, envoys, client, open, finish, archive };
 }
 
 const refused = async (
@@ -88,7 +95,7 @@ for (const secured of [true, false]) {
   const how = secured ? "asked of the Director" : "read where it is stored";
 
   test(`D12 each owner sees its own experiments, and of another's not even that there are any: ${how}`, async (t) => {
-    const { client, sent } = await scene(t);
+    const { client, records } = await scene(t);
     const [ann, bob, boss] = ["ann", "bob", "boss"].map((name) => client(name, secured)) as [
       Federation,
       Federation,
@@ -108,13 +115,17 @@ for (const secured of [true, false]) {
       await refused(t, () => all(bob.experiment(name).metrics()), "FL_NOT_FOUND");
       await refused(t, () => all(bob.experiment(name).events()), "FL_NOT_FOUND");
     }
-    t.deepEqual(sent, []);
+    t.deepEqual(
+      (await records.list()).map((r) => [r.state, r.order]),
+      [
+        ["in_progress", null],
+        ["pending", null],
+      ],
+    );
     await ann.experiment("mine").cancel();
     await boss.experiment("theirs").cancel();
-    t.deepEqual(sent, [
-      { type: "experiment.cancel", experiment: "mine" },
-      { type: "experiment.cancel", experiment: "theirs" },
-    ]);
+    t.like((await records.get("mine"))?.order, { verb: "cancel" });
+    t.is((await records.get("theirs"))?.state, "cancelled");
   });
 
   test(`metrics and events come in order, from the first on, to the experiment's end: ${how}`, async (t) => {
@@ -251,29 +262,8 @@ test("without a Director an open server shows owners their own, and a secured on
   const world = testWorld();
   const records = await Records.open(world.wire("director"));
   await world.wire("director").table(buckets.rounds);
-  const base = {
-    v: 1 as const,
-    plan_digest: ZERO,
-    rounds: 1,
-    collaborators: [],
-    reviews: [],
-    submitted_at: 0,
-    started_at: null,
-  };
   for (const [seq, owner] of ["ann", "bob"].entries()) {
-    const name = `of-${owner}`;
-    const submission = { v: 1 as const, name, plan: {}, archive: { digest: ZERO, bytes: 0 } };
-    await records.make({
-      ...base,
-      name,
-      owner,
-      seq,
-      state: "failed",
-      submission,
-      ended_at: 1,
-      failure: null,
-      outcome: null,
-    });
+    await records.make(recordOf(`of-${owner}`, { owner, seq, state: "failed", ended_at: 1 }));
   }
   const client = (secured: boolean) =>
     new Federation({ ports: world.ports("ann"), fed: FED, name: "ann", secured }, async () => {});

@@ -8,8 +8,8 @@ const input = { name: "north" };
 const registered = done("register", { accepted: true, period_ms: 500 });
 const refusal = { accepted: false, period_ms: 20_000, error: new FlError("FL_EXISTS").toJSON() };
 const taken = done("register", refusal);
-const assignment = (experiment: string, phase: Assigned["phase"] = "run", digest = "1"): Assigned => ({
-  ...{ experiment, phase, planDigest: `plan ${digest}`, archiveDigest: `archive ${digest}` },
+const assignment = (experiment: string, phase: Assigned["phase"] = "run", digest = "1", attempt = 1): Assigned => ({
+  ...{ experiment, attempt, phase, planDigest: `plan ${digest}`, archiveDigest: `archive ${digest}` },
 });
 const given = (...assigned: Assigned[]) => ({ type: "assignments.changed" as const, assigned });
 const assigned = (...experiments: string[]) => given(...experiments.map((e) => assignment(e)));
@@ -90,6 +90,21 @@ test("the same assignments twice start nothing twice", (t) => {
   for (const before of [[assigned("x")], started("x"), [assigned("x"), rejected("x")]]) {
     const { actions } = run(envoyMachine, input, registered, ...before, assigned("x"));
     t.is(actions.filter((a) => a.type === "xstate.spawnChild").length, 0);
+  }
+});
+
+test("another attempt at an experiment is looked at and run anew, though this one has run or failed here", (t) => {
+  const gone = done("collaborator.x", { state: "failed", error: new FlError("FL_PROCESS_CRASHED").toJSON() });
+  for (const before of [[], [gone]]) {
+    const again = given(assignment("x", "run", "1", 2));
+    const events = [registered, ...started("x"), ...before, again];
+    const { snapshot, actions } = run(envoyMachine, input, ...events);
+    t.deepEqual(states(snapshot), { x: "reviewing" });
+    t.falsy(snapshot.children["collaborator.x"]);
+    t.falsy(snapshot.children["reportFailure.x"]);
+    t.deepEqual(Object.keys(invoked(actions)), ["review.x"]);
+    t.true(actions.some((a) => a.type === "xstate.stopChild"));
+    t.truthy(run(envoyMachine, input, ...events, approved("x")).snapshot.children["collaborator.x"]);
   }
 });
 

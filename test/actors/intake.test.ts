@@ -161,10 +161,14 @@ test("an aggregation that has lost its updates is told; the offer is to come aga
   t.deepEqual(s.sent, [{ type: "aggregation.lost", error }]);
 });
 
-test("the Director's word ends the experiment", async (t) => {
+test("the Director's word ends the experiment: as cancelled, or as failed with the cause it gives", async (t) => {
   const s = scene();
-  t.deepEqual(await s.wire.request(subjects.end, { exp: "e", director: "d" }, {}, REQUEST), { ok: true });
-  t.deepEqual(s.sent, [{ type: "cancel" }]);
+  const error = new FlError("FL_DEADLINE").toJSON();
+  const failure = { role: "director" as const, name: "d", round: null, error };
+  const place = { exp: "e", director: "d" };
+  t.deepEqual(await s.wire.request(subjects.end, place, { failure: null }, REQUEST), { ok: true });
+  t.deepEqual(await s.wire.request(subjects.end, place, { failure }, REQUEST), { ok: true });
+  t.deepEqual(s.sent, [{ type: "cancel" }, { type: "fail", failure }]);
 });
 
 test("who falls silent is told once, and so is its return", async (t) => {

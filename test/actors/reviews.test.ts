@@ -1,6 +1,8 @@
 /** The reviews of an experiment as its Director runs them: RW1–RW4 of actors/director/reviews.ts, ER1 and ER2 of the envoy's. */
 import test from "ava";
 import { Envoys } from "../../actors/director/envoys.ts";
+import type { Reviewed } from "../../actors/director/experiment.ts";
+import { called } from "../../actors/director/lifecycle.ts";
 import { Records } from "../../actors/director/records.ts";
 import { failureOf, missingIn, Reviews } from "../../actors/director/reviews.ts";
 import { reviewAssigned } from "../../actors/envoy/review.ts";
@@ -13,16 +15,18 @@ import { buckets } from "../../src/wire/table.ts";
 import type { Wire } from "../../src/wire/wire.ts";
 import { manualClock } from "../support/clock.ts";
 import { quiet, testWorld } from "../support/ports.ts";
+import { recordOf } from "../support/record.ts";
 import { ARCHIVE, answering, PLAN, requested, submission } from "../support/review.ts";
 
 type Answer = () => Decision | Promise<Decision>;
 const both = ["north", "south"];
-const assigned = { experiment: "x", phase: "review", planDigest: PLAN, archiveDigest: ARCHIVE } as const;
+const assigned = { experiment: "x", attempt: 1, phase: "review", planDigest: PLAN, archiveDigest: ARCHIVE } as const;
 
 /** A consultation without an archive; `asked` counts. */
-function consulted(clock: Clock, answer: Answer): Pick<Consultation, "review"> & { asked: number } {
+function consulted(clock: Clock, answer: Answer): Pick<Consultation, "review" | "immediate"> & { asked: number } {
   const self = {
     asked: 0,
+    immediate: false,
     review: (about: { role: "director" | "envoy"; name: string }, signal: AbortSignal) => {
       self.asked++;
       return reviewOf(
@@ -45,18 +49,31 @@ async function reviewing(t: { teardown(end: () => void): void }, { limitMs = nul
     const records = await Records.open(wire);
     const envoys = await Envoys.open(wire, { director: "director", periodMs: 1_000 });
     const consultation = consulted(clock, () => state.director());
-    const reviews = new Reviews({ wire, records, envoys, consultation, director: "director", limitMs });
+    const reviews = new Reviews({ wire, records, consultation, director: "director", limitMs });
+    const run = async (signal: AbortSignal): Promise<Reviewed> => {
+      const own = await reviews.own("x", both, signal);
+      if (!own.approved) return own;
+      const record = await records.change("x", (r) => ({ record: called(r, both) }));
+      await Promise.all(both.map((name) => envoys.assign(name, record, "review")));
+      return reviews.ofEnvoys("x", both, signal);
+    };
     const end = reviews.serve();
     const stop = new AbortController();
     t.teardown(() => stop.abort());
-    return { wire, records, consultation, run: () => reviews.run("x", both, stop.signal), stop, end };
+    return {
+      wire,
+      records,
+      consultation,
+      run: async () => {
+        const { approved } = await run(stop.signal);
+        return { approved, reviews: (await records.get("x"))!.reviews };
+      },
+      stop,
+      end,
+    };
   };
   const first = await direct();
-  await first.records.make({
-    ...{ v: 1, name: "x", owner: "ann", seq: 1, state: "pending", submission: submission(), plan_digest: PLAN },
-    ...{ rounds: 3, collaborators: [], reviews: [], submitted_at: 0, started_at: null, ended_at: null },
-    ...{ failure: null, outcome: null },
-  });
+  await first.records.make({ ...recordOf("x"), submission: submission(), plan_digest: PLAN });
   /** an envoy that is assigned the experiment */
   const envoy = (name: string, answer: Answer = yes) => {
     const wire: Wire = world.wire(name);
@@ -104,6 +121,7 @@ test("nothing is given to an envoy while the Director's review is under way, the
 test("when all have approved, all is approved, and the record says who, when and of what", async (t) => {
   const { clock, first, envoy } = await reviewing(t);
   const running = first.run();
+  await quiet();
   const sites = both.map((name) => envoy(name, () => ({ approved: true, by: `${name}'s manager` })));
   t.true((await running).approved);
   for (const { verdict } of sites) t.deepEqual(await verdict, { approved: true });

@@ -14,11 +14,11 @@ async function opened() {
   const records = await Records.open(wire);
   const archive = await upload(wire, "ann", new Uint8Array(3));
   const queue: string[] = [];
-  const submit = async (experiment: string): Promise<void> => void queue.push(experiment);
+  records.onChange((name, record) => record?.state === "pending" && queue.push(name));
   let seq = 0;
   const subject = wire.subject(subjects.submit, { owner: "ann" });
   const stored = async (data: Uint8Array, contentType: ContentType = "json"): Promise<number> => {
-    await admit({ wire, records, submit, queued: async () => {} }, { seq: ++seq, subject, data, contentType });
+    await admit({ wire, records }, { seq: ++seq, subject, data, contentType });
     return seq;
   };
   const plan = { version: 1, rounds: 1 };

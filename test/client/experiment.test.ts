@@ -1,5 +1,6 @@
 /** A program's handles on experiments, over a world in memory in which a test is the Director. */
 import test from "ava";
+import { type Ending, ended, started } from "../../actors/director/lifecycle.ts";
 import { Records } from "../../actors/director/records.ts";
 import { admit } from "../../actors/director/submissions.ts";
 import { Ledger } from "../../actors/ledger.ts";
@@ -31,10 +32,20 @@ async function setup() {
     for (let seq = 1; ; seq++) {
       const message = await submissions.read(seq);
       if (message === undefined) return;
-      await admit({ wire, records, submit: async () => {}, queued: async () => {} }, message);
+      await admit({ wire, records }, message);
     }
   };
-  return { world, federation, wire, records, direct, closed: () => closed };
+  const start = (name: string) =>
+    records.change(name, (record) => ({
+      record: started(record, ["a"], 1),
+      told: { type: "experiment.started", round: null, detail: {} },
+    }));
+  const end = (name: string, ending: Ending) =>
+    records.change(name, (record) => ({
+      record: ended(record, ending, 2),
+      told: { type: `experiment.${ending.state}`, round: null, detail: {} },
+    }));
+  return { world, federation, wire, records, direct, start, end, closed: () => closed };
 }
 
 const fails = async (t: { is(a: unknown, b: unknown): void }, promise: Promise<unknown>, code: Code) => {
@@ -47,7 +58,7 @@ const fails = async (t: { is(a: unknown, b: unknown): void }, promise: Promise<u
 };
 
 test("what is stored while no Director runs is waited for by its handle (X1)", async (t) => {
-  const { federation, records, direct } = await setup();
+  const { federation, direct, start, end } = await setup();
   const submitted = await federation.submit(prepared("e"));
   t.like(submitted, { state: "stored", experiment: "e" });
   const mine = federation.experiment(submitted);
@@ -64,9 +75,9 @@ test("what is stored while no Director runs is waited for by its handle (X1)", a
   await quiet();
   t.is(state, undefined);
   await direct();
-  await records.start("e", ["a"]);
+  await start("e");
   const outcome = { rounds: 2, metrics: {}, best: null, objects: { last: "e.last", best: "e.best" } };
-  await records.end("e", { state: "finished", outcome });
+  await end("e", { state: "finished", outcome });
   t.is((await ended).state, "finished");
   await reading;
   t.deepEqual(events, ["experiment.accepted", "experiment.started", "experiment.finished"]);
@@ -89,12 +100,12 @@ test("of two submissions of one name, the handle of the second says that the nam
 });
 
 test("wait rejects with what the experiment failed with, and where; ended does not", async (t) => {
-  const { federation, records, direct } = await setup();
+  const { federation, direct, end } = await setup();
   for (const name of ["fails", "stops"]) await federation.submit(prepared(name));
   await direct();
   const error = new FlError("FL_TASK_FAILED", { reason: "no luck", task: "train" }).toJSON();
-  await records.end("fails", { state: "failed", failure: { role: "collaborator", name: "b", round: 3, error } });
-  await records.end("stops", { state: "cancelled" });
+  await end("fails", { state: "failed", failure: { role: "collaborator", name: "b", round: 3, error } });
+  await end("stops", { state: "cancelled" });
   const failed = federation.experiment("fails");
   t.is((await failed.ended()).state, "failed");
   const e = await fails(t, failed.wait(), "FL_TASK_FAILED");
@@ -104,10 +115,10 @@ test("wait rejects with what the experiment failed with, and where; ended does n
 });
 
 test("readers end with a signal's reason, with a loop that is left, and, if told not to follow, with what there is (X2)", async (t) => {
-  const { federation, wire, records, direct } = await setup();
+  const { federation, wire, direct, start } = await setup();
   const handle = federation.experiment(await federation.submit(prepared("e")));
   await direct();
-  await records.start("e", ["a"]);
+  await start("e");
   const ledger = await Ledger.open(wire, { owner: "ann", exp: "e" }, "a");
   for (const round of [1, 2]) ledger.metrics(round, "train", { loss: 1 / round });
   await ledger.settle();
@@ -129,14 +140,14 @@ test("readers end with a signal's reason, with a loop that is left, and, if told
 });
 
 test("sinks of one's own, built-in ones, and what none of them is", async (t) => {
-  const { federation, wire, records, direct } = await setup();
+  const { federation, wire, direct, start, end } = await setup();
   await federation.submit(prepared("e"));
   await direct();
-  await records.start("e", ["a"]);
+  await start("e");
   const ledger = await Ledger.open(wire, { owner: "ann", exp: "e" }, "a");
   ledger.metrics(1, "train", { loss: 0.5 });
   await ledger.settle();
-  await records.end("e", { state: "cancelled" });
+  await end("e", { state: "cancelled" });
   const seen: unknown[] = [];
   const { defineSink } = await import("../../src/parts/sink.ts");
   const own = defineSink({ name: "own", write: ({ origin, value }) => void seen.push([origin, value]) });

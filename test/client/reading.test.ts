@@ -7,20 +7,9 @@ import { buckets, subjects } from "../../src/wire/table.ts";
 import { Wire } from "../../src/wire/wire.ts";
 import { manualClock } from "../support/clock.ts";
 import { FED, keptLog, quiet, testWorld } from "../support/ports.ts";
+import { recordOf } from "../support/record.ts";
 
-const record: ExperimentRecord = {
-  ...{ v: 1, name: "x", owner: "ann", seq: 1, state: "in_progress", plan_digest: "0".repeat(64), rounds: 1 },
-  submission: { v: 1, name: "x", plan: {}, archive: { digest: "0".repeat(64), bytes: 1 } },
-  ...{
-    collaborators: ["a"],
-    reviews: [],
-    submitted_at: 0,
-    started_at: 0,
-    ended_at: null,
-    failure: null,
-    outcome: null,
-  },
-};
+const record = recordOf("x", { state: "in_progress", collaborators: ["a"], started_at: 0 });
 const ended: ExperimentRecord = { ...record, state: "cancelled", ended_at: 1 };
 const text = (value: string): Uint8Array => new TextEncoder().encode(value);
 /** no JSON, JSON of another form, a newer version of the form, bytes, nothing */

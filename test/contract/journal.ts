@@ -174,6 +174,28 @@ export function journalContract(test: TestFn, make: MakeWorld): void {
     t.is((await journal.append(`${unique}.x`, bytes("x"))).seq, 5);
   });
 
+  test("journal: an erased message is read no more, and comes to no worker again", async (t) => {
+    const { journal, unique } = await open(t);
+    for (const word of ["a", "b", "c"]) await journal.append(`${unique}.x`, bytes(word));
+    await journal.erase(1);
+    await journal.erase(1);
+    await journal.erase(99);
+    t.is(await journal.read(1), undefined);
+    const [stop, seen] = [new AbortController(), new Seen<string>()];
+    const worker = journal.work({ durable: "w", signal: stop.signal }, async ({ seq, data }) => {
+      seen.push(text(data)!);
+      if (seq !== 2) return;
+      await journal.erase(2);
+      throw new Error("not now");
+    });
+    await seen.first(2);
+    await journal.append(`${unique}.x`, bytes("d"));
+    t.deepEqual(await seen.first(3), ["b", "c", "d"]);
+    stop.abort();
+    await worker;
+    t.is((await journal.append(`${unique}.x`, bytes("e"))).seq, 5, "its number is not used again");
+  });
+
   test("journal: work is done once each by workers that share a name", async (t) => {
     const { journal, unique, world } = await open(t);
     const other = await (await world.connect("b")).store.journal({ name: unique, subjects: [`${unique}.>`] });

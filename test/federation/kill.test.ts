@@ -49,7 +49,7 @@ test.serial("the same submission gives the same model to the last bit, run after
   t.is(await run(t), await reference(t));
 });
 
-test.serial("kill -9 of the Director: a new one takes the experiment up where its record stands", async (t) => {
+test.serial("D37 kill -9 of the Director: a new one takes the experiment up where its record stands", async (t) => {
   const model = await run(t, async (fed) => {
     await fed.kill("director", "director");
     await fed.start("director", "director", director);

@@ -45,6 +45,8 @@ test("plan: version and rounds are all that must be said", (t) => {
     optimizer: "reset",
     best: { metric: "validate_global.accuracy", mode: "max" },
     checkpoints: { keep: "last" },
+    timeLimit: null,
+    priority: 0,
     engine: { backend: "auto", device: "gpu-preferred" },
   });
   t.regex(reason({}), /version is missing.*rounds is missing/);
@@ -58,8 +60,9 @@ test("plan: a parsed plan is a plan, and stays the same (PL1)", (t) => {
     tasks: ["validate", "train", { task: "fairness", arguments: { groups: [1, 2] } }, "validate"],
     aggregation: "./median.ts",
     stop: { metric: "validate_global.accuracy", atLeast: 0.95 },
+    timeLimit: "2031-05-01T18:00:00+02:00",
   };
-  for (const input of [least, rich, { ...least, best: null }]) {
+  for (const input of [least, rich, { ...least, timeLimit: "2h" }, { ...least, best: null }]) {
     const once = parsePlan(input);
     t.deepEqual(parsePlan(JSON.parse(JSON.stringify(once))), once);
   }
@@ -70,6 +73,13 @@ test("plan: durations become milliseconds (PL2)", (t) => {
   t.deepEqual(["90s", "2m", "1.5h", "500ms", 250, null].map(ms), [90_000, 120_000, 5_400_000, 500, 250, null]);
   for (const bad of ["90", "-1s", 0, 1.5, "2 weeks", "25d", true])
     t.regex(reason({ ...least, deadline: bad }), /must be a duration/);
+});
+
+test("plan: a time limit is a duration or a point in time, and a number is never the latter", (t) => {
+  const limit = (timeLimit: unknown) => parsePlan({ ...least, timeLimit }).timeLimit;
+  t.deepEqual(["2h", 250, "2031-05-01T18:00Z", null].map(limit), [7_200_000, 250, "2031-05-01T18:00Z", null]);
+  for (const bad of ["2031-05-01", "2031-13-01T18:00:00Z", "2031-05-01T18:00:00", 1_900_000_000_000, "soon"])
+    t.regex(reason({ ...least, timeLimit: bad }), /must be a duration such as 2h, .* or a point in time/);
 });
 
 test("plan: where a task looks follows from its place, and labels follow from both (PL2)", (t) => {

@@ -44,3 +44,12 @@ export const hurried = (times: number): Clock => ({
   ...systemClock,
   after: (ms, call) => systemClock.after(ms / times, call),
 });
+
+/** Time that goes by faster than the system's, for everybody alike; no call is early, as the system's may be by a little. */
+export function fast(times: number): Clock {
+  const start = systemClock.now();
+  return {
+    now: () => start + (systemClock.now() - start) * times,
+    after: (ms, call) => systemClock.after(Math.ceil(ms / times) + 1, call),
+  };
+}

@@ -11,6 +11,7 @@ import { AggregatorServices } from "../../actors/aggregator/services.ts";
 import { resolveAssigner } from "../../actors/assigner/resolve.ts";
 import { type CollaboratorOutput, collaboratorMachine } from "../../actors/collaborator/machine.ts";
 import { CollaboratorServices } from "../../actors/collaborator/services.ts";
+import { planned, started, submitted } from "../../actors/director/lifecycle.ts";
 import { resolveStragglers } from "../../actors/straggler/resolve.ts";
 import type { RunContext, Trainer } from "../../src/engine/engine.ts";
 import { FlError } from "../../src/errors.ts";
@@ -132,23 +133,11 @@ export function experiment(
 ) {
   const { world = testWorld({ lose, clock }), exp = EXP, model: given } = options;
   const plan: Plan = parsePlan({ version: 1, rounds: 3, ...written });
-  const digest = "0".repeat(64);
-  const record: ExperimentRecord = {
-    ...{ v: 1, name: exp, owner: "ann", seq: 1, state: "in_progress", plan_digest: digest, rounds: plan.rounds },
-    submission: {
-      ...{ v: 1, name: exp, plan: plan as unknown as Record<string, unknown>, archive: { digest, bytes: 0 } },
-      ...(given === undefined ? {} : { model: given }),
-    },
-    ...{
-      collaborators: [...names],
-      reviews: [],
-      submitted_at: 0,
-      started_at: 0,
-      ended_at: null,
-      failure: null,
-      outcome: null,
-    },
-  };
+  const archive = { digest: "0".repeat(64), bytes: 0 };
+  const asWritten = plan as unknown as Record<string, unknown>;
+  const submission = { v: 1 as const, name: exp, plan: asWritten, archive, ...(given && { model: given }) };
+  /** the present attempt at it */
+  let record = started(planned(submitted(submission, { owner: "ann", seq: 1, at: 0 })), names, 0);
   const connect = (name: string) => {
     const ports = world.ports(name);
     return { ports, wire: new Wire(ports, FED) };
@@ -198,7 +187,7 @@ export function experiment(
     const { ports, wire } = connect(name);
     const split = { size: 5, samples: new Float32Array(5), targets: new Float32Array(5) };
     const services = await CollaboratorServices.create({
-      ...{ wire, experiment: exp, owner: "ann", name, plan },
+      ...{ wire, experiment: exp, owner: "ann", name, attempt: record.attempt, plan },
       prepare: async () => ({ trainer, data: { train: split, validation: split } }),
     });
     const stop = new AbortController();
@@ -246,6 +235,21 @@ export function experiment(
   };
   return {
     ...{ world, reader, plan, names, length, recorded, aggregator, collaborator, model, round },
+    /** Resolves when the round record satisfies the predicate. */
+    until: async (holds: (record: RoundRecord) => boolean): Promise<void> => {
+      const rows = await reader.table(buckets.rounds);
+      const ends = new AbortController();
+      await new Promise<void>((resolve, reject) => {
+        const look = ({ value }: { value: RoundRecord | undefined }) =>
+          value !== undefined && holds(value) && resolve();
+        rows.watch({ exp }, look, ends.signal).catch(reject);
+      });
+      ends.abort();
+    },
+    /** Puts it into the queue once more: processes started from now on belong to the new attempt. */
+    again: ({ fresh = false } = {}) => {
+      record = { ...record, attempt: record.attempt + 1, fresh };
+    },
     events: () => all<Event>("events", messages.event),
     metrics: () => all<Metric>("metrics", messages.metric),
   };

@@ -6,7 +6,17 @@ import { manualClock } from "../support/clock.ts";
 import { quiet, testWorld } from "../support/ports.ts";
 
 const round = (n: number): RoundRecord => ({
-  ...{ v: 1, experiment: "e", epoch: 1, round: n, trained: 0, state: "open", assigned: {}, deadline_at: null },
+  ...{
+    v: 1,
+    experiment: "e",
+    attempt: 1,
+    epoch: 1,
+    round: n,
+    trained: 0,
+    state: "open",
+    assigned: {},
+    deadline_at: null,
+  },
   ...{ quorum: 1, opened_at: 0, plateau: null, kept: [] },
   ...{ model: null, specs: null, best: null, metrics: {}, state_ref: null, failure: null, outcome: null },
 });
