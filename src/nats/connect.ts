@@ -4,18 +4,21 @@
  * C1 A first connection is tried for a moment only, then it is FL_NATS_UNREACHABLE: whoever starts a role wants to know.
  *    Once connected, the connection is kept up for ever.
  * C2 What this connection listens on for itself lies below `_INBOX.{name}`, so that a server can permit it by name.
+ * C3 With certificates of an authority of ours nobody but the Director's side may ask JetStream for anything but the few
+ *    reads that are its own (src/wire/permissions.ts): the others' connections are `confined`, and do not try.
  */
 import { setTimeout as pause } from "node:timers/promises";
 import { setSha256Backend } from "@nats-io/obj";
 import type { NatsConnection } from "@nats-io/transport-node";
 import { FlError } from "../errors.ts";
+import type { Credentials } from "../pki/credentials.ts";
 import type { Bus, Log, Store } from "../ports.ts";
 import { token } from "../wire/template.ts";
 import { NatsBus } from "./bus.ts";
 import { Link } from "./link.ts";
 import { isTransient } from "./retry.ts";
 import { NatsStore } from "./store.ts";
-import { connectGathering } from "./transport.ts";
+import { connectGathering, HUNG_UP } from "./transport.ts";
 import { checkServerVersion } from "./version.ts";
 
 export type ConnectOptions = {
@@ -25,6 +28,8 @@ export type ConnectOptions = {
   readonly name: string;
   readonly log: Log;
   readonly signal?: AbortSignal | undefined;
+  /** mutual TLS; default: none */
+  readonly credentials?: Credentials | undefined;
 };
 
 export type NatsPorts = {
@@ -40,16 +45,19 @@ const DIAL_TIMEOUT_MS = 2_000;
 /** a server that answers none of two pings is given up: 6 s */
 const PING_MS = 2_000;
 
-/** @throws FL_NATS_UNREACHABLE, FL_NATS_TOO_OLD, FL_SUBJECT_TOKEN, or the signal's reason */
-export async function connectNats({ url, name, log, signal }: ConnectOptions): Promise<NatsPorts> {
+/** @throws FL_NATS_UNREACHABLE, FL_DENIED, FL_TLS, FL_NATS_TOO_OLD, FL_SUBJECT_TOKEN, or the signal's reason */
+export async function connectNats(options: ConnectOptions): Promise<NatsPorts> {
+  const { url, name, log, signal, credentials } = options;
   const inboxPrefix = `_INBOX.${token(name, "name")}`; // C2
   setSha256Backend("native");
-  const nc = await dial(url, name, inboxPrefix, signal);
-  const link = new Link(nc, name, inboxPrefix, log);
+  const nc = await dial(options, inboxPrefix);
+  const identity = credentials?.identity;
+  const confined = identity !== undefined && identity.kind !== "director"; // C3
+  const link = new Link(nc, { name, inboxPrefix, log, confined });
   try {
     const serverVersion = nc.info?.version ?? "";
     for (const warning of checkServerVersion(serverVersion).warnings) log.warn({ serverVersion }, warning);
-    await jetStreamOf(link, url, signal);
+    if (!confined) await jetStreamOf(link, url, signal);
     return { bus: new NatsBus(link), store: new NatsStore(link), serverVersion, close: () => link.close() };
   } catch (e) {
     await link.close();
@@ -57,7 +65,8 @@ export async function connectNats({ url, name, log, signal }: ConnectOptions): P
   }
 }
 
-async function dial(url: string, name: string, inboxPrefix: string, signal?: AbortSignal): Promise<NatsConnection> {
+async function dial({ url, name, signal, credentials }: ConnectOptions, inboxPrefix: string): Promise<NatsConnection> {
+  const tls = credentials && { ca: credentials.ca, cert: credentials.cert, key: credentials.key };
   for (let tries = 1; ; tries++) {
     signal?.throwIfAborted();
     try {
@@ -72,14 +81,32 @@ async function dial(url: string, name: string, inboxPrefix: string, signal?: Abo
         maxPingOut: 2,
         timeout: DIAL_TIMEOUT_MS,
         noAsyncTraces: true, // a stack captured for each request costs more than the request
+        ...(tls && { tls }),
       });
     } catch (e) {
+      const known = refusal(e, url, tries);
+      if (known !== undefined) throw known;
       const reason = e instanceof Error ? e.message : String(e);
-      const refused = e instanceof Error && e.name === "AuthorizationError";
-      if (refused || tries >= TRIES) throw new FlError("FL_NATS_UNREACHABLE", { reason, url }, { cause: e });
+      if (tries >= TRIES) throw new FlError("FL_NATS_UNREACHABLE", { reason, url }, { cause: e });
     }
     await pause(TRY_PAUSE_MS, undefined, { signal });
   }
+}
+
+/** What trying again does not help against. */
+function refusal(e: unknown, url: string, tries: number): FlError | undefined {
+  if (e instanceof FlError && e.code === "FL_TLS") return e;
+  if (!(e instanceof Error)) return undefined;
+  if (e.name === "AuthorizationError") return new FlError("FL_DENIED", { reason: e.message, url }, { cause: e });
+  if (e.message.includes("does not support 'tls'"))
+    return new FlError("FL_TLS", { reason: "the server has none", url });
+  const of = (error: unknown): string => String((error as { code?: unknown } | undefined)?.code ?? "");
+  const code = of(e) || of(e.cause);
+  if (code === HUNG_UP && tries === 1) return undefined; // it may have been leaving
+  if (!/^(ERR_SSL|ERR_TLS|CERT_|UNABLE_TO_|DEPTH_ZERO|SELF_SIGNED)/.test(code)) return undefined;
+  const alert = code === HUNG_UP ? e.message : /alert ([a-z ]+)/.exec(e.message)?.[1];
+  const reason = alert === undefined ? `the server's: ${e.message}` : `the server does not take it: ${alert}`;
+  return new FlError("FL_TLS", { reason, url, code }, { cause: e });
 }
 
 /** JetStream may still be starting when the server already answers. */

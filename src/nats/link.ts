@@ -10,7 +10,14 @@
  */
 import { setTimeout as pause } from "node:timers/promises";
 import { type ApiError, JetStreamApiError } from "@nats-io/jetstream";
-import { headers, type Msg, type MsgHdrs, type NatsConnection, nuid } from "@nats-io/transport-node";
+import {
+  headers,
+  type Msg,
+  type MsgHdrs,
+  type NatsConnection,
+  nuid,
+  PermissionViolationError,
+} from "@nats-io/transport-node";
 import { FlError } from "../errors.ts";
 import type { Log } from "../ports.ts";
 import { Mux } from "./mux.ts";
@@ -24,12 +31,21 @@ const NOTHING = new Uint8Array(0);
 
 export type Ack = { seq: number; duplicate: boolean };
 
+export type LinkOptions = {
+  readonly name: string;
+  readonly inboxPrefix: string;
+  readonly log: Log;
+  readonly confined?: boolean;
+};
+
 export class Link {
   readonly nc: NatsConnection;
   readonly name: string;
   readonly log: Log;
   readonly inboxPrefix: string;
   readonly mux: Mux;
+  /** the server lets it ask JetStream for next to nothing (connect.ts) */
+  readonly confined: boolean;
   readonly #listeners = new Set<() => void>();
   readonly #endings = new Set<() => void>();
   readonly #waiting = new Set<{ resolve: () => void; reject: (e: unknown) => void }>();
@@ -37,11 +53,12 @@ export class Link {
   #connected = true;
   #closed = false;
 
-  constructor(nc: NatsConnection, name: string, inboxPrefix: string, log: Log) {
+  constructor(nc: NatsConnection, { name, inboxPrefix, log, confined = false }: LinkOptions) {
     this.nc = nc;
     this.name = name;
     this.log = log;
     this.inboxPrefix = inboxPrefix;
+    this.confined = confined;
     this.mux = new Mux(nc, inboxPrefix);
     void this.#follow();
     void nc.closed().then((e) => this.#end(e));
@@ -128,7 +145,7 @@ export class Link {
     try {
       return await this.mux.request(subject, data, { timeoutMs, headers: head });
     } catch (e) {
-      if (isTransient(e) && this.#connected) await this.api(`STREAM.INFO.${stream}`);
+      if (isTransient(e) && this.#connected && !this.confined) await this.api(`STREAM.INFO.${stream}`);
       throw e;
     }
   }
@@ -146,9 +163,16 @@ export class Link {
     for await (const status of this.nc.status()) {
       if (status.type === "disconnect") this.#lost(status.server);
       else if (status.type === "reconnect") this.#back(status.server);
-      else if (status.type === "error") this.log.error({ err: status.error }, "the server complains");
+      else if (status.type === "error") this.#complaint(status.error);
       else if (status.type === "staleConnection") this.log.warn({}, "the server is silent");
     }
+  }
+
+  #complaint(e: Error): void {
+    if (e instanceof PermissionViolationError && e.operation === "publish") {
+      this.log.warn({ subject: e.subject }, "the server does not let us publish there");
+      this.mux.denied(e.subject);
+    } else this.log.error({ err: e }, "the server complains");
   }
 
   #lost(server: string): void {

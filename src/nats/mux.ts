@@ -5,6 +5,7 @@
  * M1 A request that was on its way when the connection was lost fails then, not at its timeout: its answer cannot come.
  * M2 A request made while there is no connection waits for the next one, within its timeout.
  * M3 An empty answer with status 503 is the server saying that nobody listens.
+ * M4 A request that the server does not let through fails at once.
  */
 import { createInbox, type Msg, type MsgHdrs, type NatsConnection } from "@nats-io/transport-node";
 import { FlError } from "../errors.ts";
@@ -86,6 +87,14 @@ export class Mux {
       signal?.addEventListener("abort", onAbort, { once: true });
       if (this.#connected) publish();
     });
+  }
+
+  /** M4 */
+  denied(subject: string): void {
+    for (const entry of [...this.#pending.values()]) {
+      if (entry.subject !== subject || entry.send !== undefined) continue;
+      entry.reject(new FlError("FL_DENIED", { reason: `publishing on ${subject}`, subject }));
+    }
   }
 
   lost(): void {

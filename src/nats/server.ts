@@ -8,6 +8,7 @@
  * S3 One server per directory: the lock is held until the server is gone.
  * S4 `startServer` resolves when this very server (by name) has sent its INFO line, which it does after it has recovered
  *    its store.
+ * S5 A secured server's members change while it runs: who is not among them any more is cut off.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
@@ -19,7 +20,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { FlError } from "../errors.ts";
 import { readInfo } from "./info.ts";
 import { locateServer, probeServer } from "./server-binary.ts";
-import { renderConfig } from "./server-config.ts";
+import { renderConfig, type Secured } from "./server-config.ts";
 import { goneWithin, type Lock, lockDirectory, processStart } from "./store-lock.ts";
 
 export type ServerOptions = {
@@ -27,6 +28,10 @@ export type ServerOptions = {
   readonly dir: string;
   /** default: a free one */
   readonly port?: number;
+  /** default: the loopback */
+  readonly host?: string | undefined;
+  /** mutual TLS, and who may come in; default: whoever reaches it */
+  readonly secured?: Secured | undefined;
   /** path of the program; default: `locateServer` */
   readonly binary?: string;
   /** told in plain words what is being tried */
@@ -49,6 +54,8 @@ export type Server = {
   /** the server's own, not the guard's */
   readonly pid: number;
   readonly warnings: readonly string[];
+  /** S5. Resolves when it holds. @throws FL_NATS_START when the server does not take it */
+  admit(accounts: string): Promise<void>;
   /** Idempotent; resolves when the server is gone and the directory is free. */
   stop(): Promise<void>;
   /** Resolves, never rejects, when the server is gone and the directory is free. */
@@ -85,23 +92,22 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     const config = join(dir, "server.conf");
     await rm(portsDir, { recursive: true, force: true });
     await mkdir(portsDir);
-    await writeFile(
-      config,
-      renderConfig({
-        version: binary.version,
-        name,
-        port: options.port ?? -1,
-        storeDir: join(dir, "store"),
-        pidFile: pidFile(dir),
-        portsDir,
-      }),
-    );
+    const place = { version: binary.version, name, host: options.host, port: options.port ?? -1, portsDir };
+    const files = { storeDir: join(dir, "store"), pidFile: pidFile(dir) };
+    const write = (secured: Secured | undefined) => writeFile(config, renderConfig({ ...place, ...files, secured }));
+    await write(options.secured);
     const life = new Life(launch(dir, [binary.path, "-c", config]), dir, lock);
     const ready = await life.ready(name, portsDir, options.startMs ?? 60_000);
     return {
       ...ready,
       version: binary.version,
       warnings: binary.warnings,
+      admit: async (accounts) => {
+        if (options.secured === undefined) throw new FlError("FL_STATE", { reason: "the server lets everybody in" });
+        await write({ ...options.secured, accounts });
+        // An account that is new takes what it imports only with the next reload (seen with 2.15.1).
+        for (const _ of ["made", "linked"]) await life.reload(ready.pid);
+      },
       stop: () => life.stop(),
       exited: life.exited,
     };
@@ -199,6 +205,24 @@ class Life {
     clearTimeout(late);
   }
 
+  /** S5. What came of it, the server says in its log only. */
+  async reload(pid: number): Promise<void> {
+    const read = () => readFile(logFile(this.#dir), "utf8").catch(() => "");
+    const before = (await read()).length;
+    process.kill(pid, "SIGHUP");
+    for (
+      const end = performance.now() + leaveMs;
+      this.#exit === undefined && performance.now() < end;
+      await pause(10)
+    ) {
+      const said = (await read()).slice(before);
+      if (said.includes("Reloaded server configuration")) return;
+      const failed = /Failed to reload.*/.exec(said)?.[0];
+      if (failed !== undefined) throw new FlError("FL_NATS_START", { reason: failed, log: logFile(this.#dir) });
+    }
+    throw new FlError("FL_NATS_START", { reason: "it did not take its new members", log: logFile(this.#dir) });
+  }
+
   /** S4. The server announces nothing to its parent, so its files are looked at until they are there. */
   async ready(name: string, portsDir: string, limitMs: number): Promise<{ url: string; pid: number }> {
     const end = performance.now() + limitMs;
@@ -226,7 +250,8 @@ async function readUrl(portsDir: string): Promise<string | undefined> {
   const name = (await readdir(portsDir)).find((file) => file.endsWith(".ports"));
   if (name === undefined) return undefined;
   const text = await readFile(join(portsDir, name), "utf8").catch(() => "");
-  return /"nats":\s*\[\s*"(nats:\/\/[^"]+)"/.exec(text)?.[1];
+  const address = /"nats":\s*\[\s*"(?:nats|tls):\/\/([^"]+)"/.exec(text)?.[1];
+  return address && `nats://${address}`;
 }
 
 async function endProcess(pid: number): Promise<void> {

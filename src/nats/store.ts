@@ -4,6 +4,7 @@
  * V1 Opening is making: the server answers a repeated request with what is there. What somebody has set up otherwise (more
  *    replicas, limits) is left as it is; only subjects that a stream lacks are added.
  * V2 Buckets and object stores are made by the NATS libraries, so that every NATS client finds what it expects.
+ * V3 Whoever is confined (connect.ts) opens nothing: it uses what the Director's side has made.
  */
 import {
   DiscardPolicy,
@@ -42,6 +43,7 @@ export class NatsStore implements Store {
 
   async table({ name, existing = false }: TableSpec): Promise<Table> {
     const table = new NatsTable(this.#link, name);
+    if (this.#link.confined) return table; // V3
     if (existing) return this.#existing(`KV_${name}`, table);
     const settings = { history: 1, replicas: 1, storage: StorageType.File, allow_direct: true };
     await this.#open(`bucket ${name}`, () => new Kvm(this.#js).create(name, settings));
@@ -50,6 +52,7 @@ export class NatsStore implements Store {
 
   async journal(spec: JournalSpec): Promise<Journal> {
     const journal = new NatsJournal(this.#link, spec);
+    if (this.#link.confined) return journal; // V3
     if (spec.existing) return this.#existing(spec.name, journal);
     const config: Partial<StreamConfig> = {
       name: spec.name,

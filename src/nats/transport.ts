@@ -14,9 +14,13 @@
  * T2 This is a subclass of the client's own transport: connecting, TLS and closing are its. `test/nats/transport.test.ts`
  *    holds that a connection really uses it, as the base class is not a documented part of the client.
  * T3 What is handed to the parser is a copy of its own size: handlers may keep views of it.
+ * T4 A server's certificate is for the name or the address that was dialled. The base class would take an address for
+ *    `localhost`.
+ * T5 What a server has against our certificate it says after the handshake has ended for us, and hangs up: the client takes
+ *    that for a lost connection, and would only say that time ran out.
  */
 import { createConnection, type Socket } from "node:net";
-import type { TLSSocket } from "node:tls";
+import { checkServerIdentity, type PeerCertificate, type TLSSocket } from "node:tls";
 import {
   type ConnectionOptions,
   type NatsConnection,
@@ -32,6 +36,11 @@ const LEAST_BYTES = 64 * 1024;
 /** a read of this size is likely to have more behind it */
 const BULK_BYTES = 64 * 1024;
 
+/** T5, by what a connection shows */
+const alerts = new WeakMap<object, Error>();
+export const HUNG_UP = "ERR_SSL_HUNG_UP";
+const hungUp = (): Error => Object.assign(new Error("the server hung up"), { code: HUNG_UP });
+
 export class GatheringTransport extends NodeTransport {
   readonly #room = Buffer.allocUnsafeSlow(ROOM_BYTES);
   /** read and not delivered yet: the room from start to end; the socket reads behind it */
@@ -40,8 +49,10 @@ export class GatheringTransport extends NodeTransport {
   #seen = 0;
   #scheduled = false;
   #written: Uint8Array[] = [];
+  #host = "";
 
   override dial(at: { hostname: string; port: number }): Promise<Socket> {
+    this.#host = at.hostname;
     // TLS reads through a socket of its own
     if (this.options.tls !== undefined && this.options.tls !== null) return super.dial(at);
     return new Promise((resolve, reject) => {
@@ -96,8 +107,19 @@ export class GatheringTransport extends NodeTransport {
 
   /** A server that asks for TLS of a client that was not told to use it: this socket's reads are ours already. */
   override startTLS(): Promise<TLSSocket> {
-    if (this.options.tls !== undefined && this.options.tls !== null) return super.startTLS();
-    return Promise.reject(new FlError("FL_NATS_UNREACHABLE", { reason: "the server asks for TLS" }));
+    const { tls } = this.options;
+    if (tls !== undefined && tls !== null) {
+      const isFor = (_: string, cert: PeerCertificate) => checkServerIdentity(this.#host, cert); // T4
+      this.options = { ...this.options, tls: { ...tls, checkServerIdentity: isFor } as typeof tls };
+      return super.startTLS().then((socket) => {
+        socket.on("error", (e: NodeJS.ErrnoException) => {
+          if (e.code?.startsWith("ERR_SSL")) alerts.set(tls, e);
+        });
+        socket.on("close", () => alerts.has(tls) || alerts.set(tls, hungUp())); // its alert may be lost on the way
+        return socket;
+      });
+    }
+    return Promise.reject(new FlError("FL_TLS", { reason: "the server wants to see a certificate" }));
   }
 
   override send(frame: Uint8Array): void {
@@ -124,7 +146,11 @@ export class GatheringTransport extends NodeTransport {
 }
 
 /** The client's `connect`, on this transport. */
-export function connectGathering(options: ConnectionOptions): Promise<NatsConnection> {
+export async function connectGathering(options: ConnectionOptions): Promise<NatsConnection> {
   setTransportFactory({ factory: () => new GatheringTransport(), dnsResolveFn: nodeResolveHost });
-  return NatsConnectionImpl.connect(options);
+  try {
+    return await NatsConnectionImpl.connect(options);
+  } catch (e) {
+    throw alerts.get(options.tls ?? {}) ?? e; // T5
+  }
 }

@@ -9,6 +9,7 @@ import { tensorSpec } from "../tensor/layout.ts";
 import { glossary } from "./glossary.ts";
 import * as messages from "./messages.ts";
 import * as requests from "./requests.ts";
+import { rightsOf } from "./permissions.ts";
 import { buckets, consumers, type Speaker, type Subject, shelves, streams, subjects } from "./table.ts";
 import { TOKEN } from "./template.ts";
 
@@ -192,4 +193,20 @@ function numberOf(schema: z.core.$ZodType): string {
   const { type, minimum, exclusiveMinimum } = z.toJSONSchema(schema);
   if (type !== "integer") return "number";
   return Number(minimum ?? exclusiveMinimum ?? -1) >= 0 ? "uint" : "int";
+}
+
+const crossings = { asks: "asks", answers: "answers", hears: "hears", stays: "among its own processes" } as const;
+
+/** What a member called NAME of federation FED may do, by its kind. */
+export function rightsTable(): string {
+  const kinds = { envoy: "envoy", manager: "experiment manager", part: "part" } as const;
+  const rows = Object.entries(kinds).flatMap(([kind, who]) =>
+    rightsOf("FED", { kind: kind as keyof typeof kinds, name: "NAME" }).map(({ verb, subject, crossing, far }) => [
+      ...[who, verb, `\`${subject}\``],
+      crossing === "stays"
+        ? crossings.stays
+        : `${crossings[crossing]} ${far === "director" ? "the Director's side" : "whoever asks"}`,
+    ]),
+  );
+  return table(["who", "may", "subject", ""], rows);
 }
