@@ -10,6 +10,8 @@
  * M4 Its module starts a process's role only if it is what the process was started with; imported by a program, it makes the
  *    role known to `runHere`, which runs it on a world in the program's memory: same role, same machines, other ports. There it
  *    has no process to end and no exit status: what it came to is its ChildRun.
+ * M5 Where there is a certificate, it is the role's own, or its parent's for what a role starts: another is refused before
+ *    anything is connected.
  */
 import { realpathSync } from "node:fs";
 import { dirname, relative } from "node:path";
@@ -20,6 +22,8 @@ import { Counters } from "../src/counters.ts";
 import { asFlError, FlError } from "../src/errors.ts";
 import { createLog } from "../src/log.ts";
 import { connectNats } from "../src/nats/connect.ts";
+import { checkBearer, loadCredentials, tlsSettings } from "../src/pki/credentials.ts";
+import type { MemberKind } from "../src/pki/identity.ts";
 import type { Bus, Log, Ports, Store } from "../src/ports.ts";
 import { parseStrict } from "../src/validate.ts";
 import { TOKEN } from "../src/wire/template.ts";
@@ -36,6 +40,7 @@ export const roleConfig = z.strictObject({
   fed: z.string().regex(TOKEN).describe("the federation's name"),
   name: z.string().regex(TOKEN).describe("the instance's own name"),
   log: z.enum(["trace", "debug", "info", "warn", "error", "silent"]).default("info").describe("log level"),
+  ...tlsSettings,
 });
 export type RoleConfig = z.infer<typeof roleConfig>;
 
@@ -52,12 +57,24 @@ export type RoleContext<C> = {
   readonly parent: Parent;
 };
 
+const own = (config: RoleConfig): string => config.name;
+/** Whose certificate a role goes by (M5): a kind, and whether its name is the role's. */
+export type Wears<C> = { readonly kinds: readonly MemberKind[]; readonly name: (config: C) => string | undefined };
+/** of what the Director's side, an envoy's, or a part runs */
+export const wears = {
+  director: { kinds: ["director"], name: own },
+  directors: { kinds: ["director"], name: () => undefined },
+  envoy: { kinds: ["envoy"], name: own },
+  part: { kinds: ["part"], name: own },
+} as const satisfies Record<string, Wears<RoleConfig>>;
+
 /** The process that started this one, if one did. */
 export type Parent = { tell(message: FromChild): void; hear(listener: (message: FromParent) => void): void };
 
 type Role = {
   readonly role: string;
   readonly schema: z.ZodType<RoleConfig>;
+  readonly worn: Wears<never>;
   readonly run: (context: RoleContext<never>) => Promise<unknown>;
 };
 
@@ -69,9 +86,10 @@ let loaded: Role | undefined;
 export function runRole<C extends RoleConfig>(
   schema: z.ZodType<C>,
   role: string,
+  worn: Wears<C>,
   run: (context: RoleContext<C>) => Promise<unknown>,
 ): void {
-  loaded = { role, schema, run };
+  loaded = { role, schema, worn, run };
   if (isOwnProcess()) enter(loaded);
 }
 
@@ -149,7 +167,12 @@ function enter(role: Role): void {
           log = createLog({ name: `${role.role}.${name}`, level });
           return log;
         },
-        connect: ({ url }, name) => connectNats({ url, name, log, signal: stop.signal }),
+        connect: async (config, name) => {
+          const credentials = await loadCredentials(config, Date.now());
+          const { kinds, name: bearer } = role.worn;
+          if (credentials) checkBearer(credentials, { fed: config.fed, kinds, name: bearer(config as never) }); // M5
+          return connectNats({ url: config.url, name, log, signal: stop.signal, credentials });
+        },
         parent: { tell, hear: (listener) => void process.on("message", listener) },
         // Asked to leave, it has no outcome to tell: whoever asked knows, and a supervisor that did not starts the next one.
         ended: (output) => {

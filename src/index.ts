@@ -9,7 +9,7 @@ export {
   type ModelOptions,
   type WriteOptions,
 } from "./client/experiment.ts";
-export { type ConnectOptions, Federation, type StartOptions } from "./client/federation.ts";
+export { type ConnectOptions, Federation, type StartOptions, type TlsFiles } from "./client/federation.ts";
 export type { ReadOptions } from "./client/holdings.ts";
 export type { InitialModel } from "./client/initial.ts";
 export type { LocalCollaborator, LocalOptions } from "./client/local.ts";

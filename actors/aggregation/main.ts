@@ -6,7 +6,7 @@
  *     '{"url":"nats://127.0.0.1:4222","fed":"main","name":"trimmed","module":"./examples/trimmed-mean.ts","options":{}}'
  */
 import { z } from "zod";
-import { roleConfig, runRole } from "../entrypoint.ts";
+import { roleConfig, runRole, wears } from "../entrypoint.ts";
 import { localAggregation } from "./resolve.ts";
 import { serveAggregation } from "./serve.ts";
 
@@ -16,7 +16,7 @@ const config = z.strictObject({
   options: z.record(z.string(), z.unknown()).default({}).describe("what the plans' own options are laid over"),
 });
 
-runRole(config, "aggregation", async ({ config: { module, name, options }, wire, ports, stop, ready }) => {
+runRole(config, "aggregation", wears.part, async ({ config: { module, name, options }, wire, ports, stop, ready }) => {
   const part = await localAggregation(module, process.cwd());
   const service = serveAggregation({ wire, name, part, options, stop });
   await ports.bus.flush();

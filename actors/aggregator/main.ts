@@ -8,7 +8,7 @@ import { readUpload } from "../../src/transfer/upload.ts";
 import { buckets } from "../../src/wire/table.ts";
 import { planAggregation } from "../aggregation/resolve.ts";
 import { resolveAssigner } from "../assigner/resolve.ts";
-import { roleConfig, runRole } from "../entrypoint.ts";
+import { roleConfig, runRole, wears } from "../entrypoint.ts";
 import { resolveStragglers } from "../straggler/resolve.ts";
 import { openSubmitted } from "../submitted.ts";
 import { isMendable } from "./checkpoint.ts";
@@ -17,7 +17,7 @@ import { AggregatorServices } from "./services.ts";
 
 const config = z.strictObject({ ...roleConfig.shape });
 
-runRole(config, "aggregator", async ({ config: { name }, wire, ports, stop, ready }) => {
+runRole(config, "aggregator", wears.directors, async ({ config: { name }, wire, ports, stop, ready }) => {
   const row = await (await wire.table(buckets.experiments)).get({ exp: name });
   if (row === undefined) throw new FlError("FL_NOT_FOUND", { reason: `no experiment ${name} is recorded` });
   const record = row.value;

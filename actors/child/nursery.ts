@@ -1,5 +1,5 @@
 /**
- * The children of one process: starts them with the process's own server and federation, and waits for them at its end.
+ * The children of one process: starts them with the process's own server, federation and certificate, and waits for them at its end.
  *
  * Y1 A process that ends after `settled` leaves no child behind.
  * Y2 What a child that was killed has left in its temporary folders is gone before it counts as ended.
@@ -19,8 +19,9 @@ export class Nursery {
   readonly #running = new Map<string, Promise<unknown>>();
 
   /** `shared` goes into every child's configuration */
-  constructor({ url, fed, log }: Pick<RoleConfig, "url" | "fed" | "log">, extra: Record<string, unknown>, lines: Log) {
-    this.#shared = { url, fed, log, ...extra };
+  constructor(told: RoleConfig, extra: Record<string, unknown>, lines: Log) {
+    const { url, fed, log, creds, tlsCa, tlsCert, tlsKey } = told;
+    this.#shared = { url, fed, log, creds, tlsCa, tlsCert, tlsKey, ...extra };
     this.#log = lines;
   }
 

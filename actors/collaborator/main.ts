@@ -11,7 +11,7 @@ import { buckets } from "../../src/wire/table.ts";
 import { checkExperiment } from "../../src/workspace/define.ts";
 import { importWorkspace } from "../../src/workspace/open.ts";
 import { fetchArchive } from "../archive.ts";
-import { roleConfig, runRole } from "../entrypoint.ts";
+import { roleConfig, runRole, wears } from "../entrypoint.ts";
 import { resolveShard, shardConfig } from "../envoy/shard.ts";
 import { dependencyPolicy, openSubmitted } from "../submitted.ts";
 import { collaboratorMachine } from "./machine.ts";
@@ -28,7 +28,7 @@ const config = z.strictObject({
   archiveDigest: z.string().optional(),
 });
 
-runRole(config, "collaborator", async ({ config: told, wire, ports, stop, ready }) => {
+runRole(config, "collaborator", wears.envoy, async ({ config: told, wire, ports, stop, ready }) => {
   const { name, experiment, shard, backend, dependencies } = told;
   const row = await (await wire.table(buckets.assignments)).get({ envoy: name });
   const assigned = row?.value.experiments.find((e) => e.name === experiment);

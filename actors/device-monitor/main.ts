@@ -6,7 +6,7 @@
 import { once } from "node:events";
 import { z } from "zod";
 import { TOKEN } from "../../src/wire/template.ts";
-import { roleConfig, runRole } from "../entrypoint.ts";
+import { roleConfig, runRole, type Wears } from "../entrypoint.ts";
 import { localMonitor } from "./resolve.ts";
 import { serveMonitor } from "./serve.ts";
 
@@ -16,7 +16,10 @@ const config = z.strictObject({
   envoy: z.string().regex(TOKEN).optional().describe("answer this envoy only"),
 });
 
-runRole(config, "monitor", async ({ config: { module, name, envoy }, wire, ports, stop, ready }) => {
+/** an envoy's own, or a part that answers envoys elsewhere too */
+const worn: Wears<z.infer<typeof config>> = { kinds: ["envoy", "part"], name: ({ envoy, name }) => envoy ?? name };
+
+runRole(config, "monitor", worn, async ({ config: { module, name, envoy }, wire, ports, stop, ready }) => {
   const monitor = await localMonitor(module, process.cwd());
   const end = serveMonitor({ wire, monitor, name, envoy });
   try {

@@ -4,13 +4,13 @@ import { host } from "../../src/host.ts";
 import { buckets } from "../../src/wire/table.ts";
 import type { ChildInput } from "../child/machine.ts";
 import { Nursery } from "../child/nursery.ts";
-import { runRole } from "../entrypoint.ts";
+import { runRole, wears } from "../entrypoint.ts";
 import { consult } from "../reviewer/consult.ts";
 import { directorConfig } from "./config.ts";
 import { DirectorServices } from "./services.ts";
 import { Sinks } from "./sinks.ts";
 
-runRole(directorConfig, "director", async ({ config, wire, ports, stop, ready, parent }) => {
+runRole(directorConfig, "director", wears.director, async ({ config, wire, ports, stop, ready, parent }) => {
   const { name, limit, share, periodMs, sampleShape, targetShape, review, managers } = config;
   const shapes =
     sampleShape === undefined || targetShape === undefined

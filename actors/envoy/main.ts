@@ -12,7 +12,7 @@ import { buckets, subjects } from "../../src/wire/table.ts";
 import { childMachine } from "../child/machine.ts";
 import { Nursery } from "../child/nursery.ts";
 import { resolveMonitor } from "../device-monitor/resolve.ts";
-import { runRole } from "../entrypoint.ts";
+import { runRole, wears } from "../entrypoint.ts";
 import { consult } from "../reviewer/consult.ts";
 import { digestOf } from "../reviewer/request.ts";
 import { envoyConfig } from "./config.ts";
@@ -24,7 +24,7 @@ import { resolveShard } from "./shard.ts";
 
 const REQUEST_MS = 5_000;
 
-runRole(envoyConfig, "envoy", async ({ config, wire, ports, stop, ready, waiting, parent }) => {
+runRole(envoyConfig, "envoy", wears.envoy, async ({ config, wire, ports, stop, ready, waiting, parent }) => {
   const { name: envoy, shard, monitor: use, review, backend, dependencies } = config;
   const { log } = ports;
   const { description, sampleShape, targetShape } = await resolveShard(shard);

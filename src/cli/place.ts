@@ -12,6 +12,7 @@ import { z } from "zod";
 import { Federation } from "../client/federation.ts";
 import { FlError } from "../errors.ts";
 import { processStart } from "../nats/store-lock.ts";
+import { loadCredentials, type TlsSettings, tlsSettings } from "../pki/credentials.ts";
 import { interruption } from "./signals.ts";
 
 export const DIR = ".entente";
@@ -21,23 +22,30 @@ const FILE = "running.json";
 const running = z.object({ url: z.string(), fed: z.string(), pid: z.int().positive(), start: z.string() });
 
 export type Place = { readonly url: string; readonly fed: string };
-export type PlaceOptions = { readonly nats?: string; readonly fed?: string; readonly dir: string };
+export type PlaceOptions = { readonly nats?: string; readonly fed?: string; readonly dir: string } & TlsSettings;
 export type OwnerOptions = PlaceOptions & { readonly owner?: string };
 
 /** Gives a command the options that say which federation it means. */
 export const withPlace = (command: Command): Command =>
   command
     .option("--nats <url>", "address of the NATS server; default: the one that up or demo runs in --dir")
-    .option("--fed <name>", `the federation's name (default: "${FED}")`)
-    .option("--dir <path>", "where up keeps its state", DIR);
+    .option("--fed <name>", `the federation's name (default: the certificate's, else "${FED}")`)
+    .option("--dir <path>", "where up keeps its state", DIR)
+    .option("--creds <path>", tlsSettings.creds.description)
+    .option("--tls-ca <path>", tlsSettings.tlsCa.description)
+    .option("--tls-cert <path>", tlsSettings.tlsCert.description)
+    .option("--tls-key <path>", tlsSettings.tlsKey.description);
 
 /** Gives a command of an owner's the options that say which federation it means, and whose. */
 export const withOwner = (command: Command): Command =>
-  withPlace(command).option("--owner <word>", "the name that experiments are yours by; default: your user name");
+  withPlace(command).option(
+    "--owner <word>",
+    "the name that experiments are yours by; default: the certificate's, else your user name",
+  );
 
-/** @throws FL_NOT_RUNNING */
-export async function findPlace({ nats, fed, dir }: PlaceOptions): Promise<Place> {
-  if (nats !== undefined) return { url: nats, fed: fed ?? FED };
+/** `initial`: the federation if nothing else says. @throws FL_NOT_RUNNING */
+export async function findPlace({ nats, fed, dir }: PlaceOptions, initial = FED): Promise<Place> {
+  if (nats !== undefined) return { url: nats, fed: fed ?? initial };
   const found = (await runningIn(dir)) ?? (await runningIn(join(dir, "demo")));
   if (found === undefined) throw new FlError("FL_NOT_RUNNING", { reason: `nothing runs in ${dir}`, dir });
   return { url: found.url, fed: fed ?? found.fed };
@@ -66,12 +74,16 @@ export const withdrawPlace = (dir: string): Promise<void> => rm(join(dir, FILE),
 
 /** Connects, does the work, closes. */
 export async function withFederation<T>(
-  { owner, ...options }: OwnerOptions,
+  { owner, creds, tlsCa, tlsCert, tlsKey, ...options }: OwnerOptions,
   work: (federation: Federation) => Promise<T>,
 ): Promise<T> {
-  const { url: nats, fed } = await findPlace(options);
+  const settings = { creds, tlsCa, tlsCert, tlsKey };
+  const credentials = await loadCredentials(settings, Date.now());
+  const { url: nats, fed } = await findPlace(options, credentials?.identity?.fed);
+  const own = credentials?.identity?.kind === "manager" ? credentials.identity.name : ownerName();
   const federation = await Federation.connect({
-    ...{ nats, fed, name: owner ?? ownerName() },
+    ...{ nats, fed, name: owner ?? own },
+    ...(credentials === undefined ? {} : { tls: settings }),
     signal: interruption(),
   });
   try {

@@ -12,6 +12,7 @@ import { directorConfig } from "../../actors/director/config.ts";
 import { envoyConfig } from "../../actors/envoy/config.ts";
 import { FlError, fromWire } from "../errors.ts";
 import { silentLog } from "../log.ts";
+import { loadCredentials, tlsSettings } from "../pki/credentials.ts";
 import type { Console } from "./console.ts";
 import { collect, json, period, sinkHelp, withSettings } from "./options.ts";
 import { DIR, findPlace, ownerName, type PlaceOptions, withPlace } from "./place.ts";
@@ -35,7 +36,7 @@ type Given = Partial<RoleOptions> & {
   reviewLimit?: number;
 };
 
-const base = ["url", "fed"];
+const base = ["url", "fed", ...Object.keys(tlsSettings)];
 
 export const director: Verb = (program, action) =>
   withReview(
@@ -139,11 +140,11 @@ export const monitor: Verb = (program, action) =>
 
 async function foreground(entry: string, options: RoleOptions, out: Console): Promise<number> {
   const { nats, fed, dir = DIR, json: _, ...config } = options;
-  const place = await findPlace({
-    dir,
-    ...(nats === undefined ? {} : { nats }),
-    ...(fed === undefined ? {} : { fed }),
-  });
+  const credentials = await loadCredentials(config, Date.now());
+  const place = await findPlace(
+    { dir, ...(nats === undefined ? {} : { nats }), ...(fed === undefined ? {} : { fed }) },
+    credentials?.identity?.fed,
+  );
   const signal = interruption();
   const role = entry === "device-monitor" ? "monitor" : entry;
   const name = config.name ?? role;

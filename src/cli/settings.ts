@@ -13,6 +13,7 @@ import { envoyConfig } from "../../actors/envoy/config.ts";
 import { shardConfig } from "../../actors/envoy/shard.ts";
 import { split } from "../../actors/sink/resolve.ts";
 import { parsePlacement } from "../parts/placement.ts";
+import { tlsSettings } from "../pki/credentials.ts";
 import { duration } from "../plan/duration.ts";
 import { parseStrict } from "../validate.ts";
 import { readYaml } from "../yaml.ts";
@@ -46,8 +47,10 @@ export async function readSettings(role: keyof typeof settings, file: string): P
 
 /** SF2 */
 function placed({ period, shard, review, monitor, sinks, ...rest }: Settings, from: string): Settings {
+  const files = Object.keys(tlsSettings).filter((key) => rest[key] !== undefined);
   return {
     ...rest,
+    ...Object.fromEntries(files.map((key) => [key, resolve(from, String(rest[key]))])),
     ...(period === undefined ? {} : { periodMs: period }),
     ...(shard === undefined ? {} : { shard: { ...(shard as object), from } }),
     ...(review === undefined ? {} : { review: { ...(review as object), from } }),

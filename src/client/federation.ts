@@ -9,6 +9,7 @@
 import { type DummyShardOptions, dummyShard, type Shapes } from "../data/dummy-shard.ts";
 import type { ShardDescriptor } from "../data/shard.ts";
 import { asFlError } from "../errors.ts";
+import type { Credentials, TlsSettings } from "../pki/credentials.ts";
 import type { Log } from "../ports.ts";
 import type { EnvoyStatus, ExperimentRecord } from "../wire/messages.ts";
 import { token } from "../wire/template.ts";
@@ -24,15 +25,19 @@ import { type SubmitOptions, type Submitted, submit } from "./submission.ts";
 export type ConnectOptions = {
   /** address of the NATS server; several, with commas between, for a cluster. @default "nats://127.0.0.1:4222" */
   readonly nats?: string | undefined;
-  /** the federation's name. @default "main" */
+  /** the federation's name. @default the certificate's, else "main" */
   readonly fed?: string | undefined;
-  /** who submits and asks. @default "owner" */
+  /** who submits and asks. @default the certificate's name, else "owner" */
   readonly name?: string | undefined;
+  /** mutual TLS: a folder with ca.pem, cert.pem and key.pem, as `entente pki issue` makes it, or the three files. @default none */
+  readonly tls?: string | TlsFiles | TlsSettings | undefined;
   /** @default none */
   readonly log?: Log | undefined;
   /** gives up connecting */
   readonly signal?: AbortSignal | undefined;
 };
+
+export type TlsFiles = { readonly ca: string; readonly cert: string; readonly key: string };
 
 export type StartOptions = SourceOptions & {
   /** weights to begin with. @default a collaborator makes them, by the plan's seed */
@@ -45,13 +50,22 @@ export class Federation implements AsyncDisposable {
   readonly access: Access;
   readonly #close: () => Promise<void>;
 
-  /** @throws FL_NATS_UNREACHABLE, FL_NATS_TOO_OLD, FL_SUBJECT_TOKEN for a name that is not one token */
+  /** @throws FL_NATS_UNREACHABLE, FL_TLS, FL_DENIED, FL_NATS_TOO_OLD, FL_SUBJECT_TOKEN for a name that is not one token */
   static async connect(options: ConnectOptions = {}): Promise<Federation> {
-    const { nats = "nats://127.0.0.1:4222", fed = "main", name = "owner", log, signal } = options;
+    const { nats = "nats://127.0.0.1:4222", tls, log, signal } = options;
+    const credentials = tls === undefined ? undefined : await shown(tls);
+    const identity = credentials?.identity;
+    const { fed = identity?.fed ?? "main", name = identity?.name ?? "owner" } = options;
     for (const [what, text] of Object.entries({ federation: fed, owner: name })) token(text, what);
     const { connect } = await import("./connect.ts"); // a workspace that imports this package needs no network
-    const { ports, close } = await connect({ url: nats, name, log, signal });
-    return new Federation({ ports, fed, name }, close);
+    if (credentials !== undefined) {
+      const { checkBearer } = await import("../pki/credentials.ts");
+      // who reviews for an envoy or a Director does so with that one's certificate, by a name of their own
+      const kinds = ["manager", "envoy", "director"] as const;
+      checkBearer(credentials, { fed, kinds, name: identity?.kind === "manager" ? name : undefined });
+    }
+    const { ports, close } = await connect({ url: nats, name, log, signal, credentials });
+    return new Federation({ ports, fed, name, secured: identity !== undefined }, close);
   }
 
   /**
@@ -160,4 +174,11 @@ export class Federation implements AsyncDisposable {
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
+}
+
+/** @throws FL_TLS */
+async function shown(tls: string | TlsFiles | TlsSettings): Promise<Credentials | undefined> {
+  const { loadCredentials } = await import("../pki/credentials.ts");
+  if (typeof tls === "string") return loadCredentials({ creds: tls }, Date.now());
+  return loadCredentials("ca" in tls ? { tlsCa: tls.ca, tlsCert: tls.cert, tlsKey: tls.key } : tls, Date.now());
 }

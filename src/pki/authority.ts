@@ -15,19 +15,10 @@ import { z } from "zod";
 import { FlError } from "../errors.ts";
 import { parseStrict } from "../validate.ts";
 import { TOKEN } from "../wire/template.ts";
-import {
-  generateKey,
-  type Hosts,
-  type Issued,
-  keyFromPem,
-  keyToPem,
-  makeAuthority,
-  readRequest,
-  type Signer,
-  sign,
-} from "./certificate.ts";
-import { putFile, readText } from "./files.ts";
+import { type Hosts, type Issued, makeAuthority, readRequest, type Signer, sign } from "./certificate.ts";
+import { CA, CERT, KEY, putFile, readText } from "./files.ts";
 import { checkIdentity, type Identity, kinds, type Member, type MemberKind, spoken } from "./identity.ts";
+import { generateKey, keyFromPem, keyToPem } from "./key.ts";
 
 const given = z.strictObject({ serial: z.string(), digest: z.string(), not_after: z.number() });
 const entry = z.strictObject({
@@ -49,9 +40,6 @@ type Registry = z.infer<typeof registry>;
 export type ServerFile = NonNullable<Registry["server"]>;
 
 const REGISTRY = "members.json";
-export const CA = "ca.pem";
-export const CERT = "cert.pem";
-export const KEY = "key.pem";
 const CA_KEY = "ca.key";
 
 export type Wanted = {

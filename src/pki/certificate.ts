@@ -9,9 +9,7 @@
 import "reflect-metadata"; // the library needs it before it is loaded
 import {
   createHash,
-  createPrivateKey,
   createPublicKey,
-  generateKeyPairSync,
   type KeyObject,
   X509Certificate as NodeCertificate,
   randomBytes,
@@ -38,28 +36,6 @@ export type Issued = {
 export type Hosts = readonly string[];
 export type Request = { readonly identity: Identity; readonly hosts: Hosts; readonly digest: string };
 export type Signer = { readonly pem: string; readonly key: KeyObject };
-
-export const generateKey = (): KeyObject => generateKeyPairSync("ec", { namedCurve: "P-256" }).privateKey;
-
-/** PKCS#8, encrypted if there is a passphrase. */
-export const keyToPem = (key: KeyObject, passphrase?: string): string =>
-  key.export({
-    type: "pkcs8",
-    format: "pem",
-    ...(passphrase === undefined ? {} : { cipher: "aes-256-cbc", passphrase }),
-  }) as string;
-
-/** @throws FL_PKI when it is no key, or encrypted with another passphrase */
-export function keyFromPem(pem: string, passphrase?: string): KeyObject {
-  const encrypted = pem.includes("ENCRYPTED");
-  if (encrypted && passphrase === undefined) throw new FlError("FL_PKI", { reason: "the key needs its passphrase" });
-  try {
-    return createPrivateKey(encrypted ? { key: pem, passphrase } : pem);
-  } catch (e) {
-    const reason = encrypted ? "the passphrase is not the key's" : "the key cannot be read";
-    throw new FlError("FL_PKI", { reason }, { cause: e });
-  }
-}
 
 const imported = (key: KeyObject): Promise<webcrypto.CryptoKey> => {
   const der = key.export({ type: "pkcs8", format: "der" });

@@ -9,10 +9,9 @@ import { X509Certificate } from "node:crypto";
 import { join } from "node:path";
 import { z } from "zod";
 import { FlError } from "../errors.ts";
-import { CA, CERT, KEY } from "./authority.ts";
-import { keyFromPem } from "./certificate.ts";
-import { readText } from "./files.ts";
-import { type Identity, identityIn, spoken } from "./identity.ts";
+import { CA, CERT, KEY, readText } from "./files.ts";
+import { type Identity, identityIn, type MemberKind, spoken } from "./identity.ts";
+import { keyFromPem } from "./key.ts";
 
 /** Where they lie: a folder as `entente pki issue` makes it, or three files. */
 export const tlsSettings = {
@@ -50,16 +49,20 @@ export async function loadCredentials(settings: TlsSettings, now: number): Promi
   return { ca, cert, key, identity: checked(ca, cert, key, now, paths.cert!) };
 }
 
+export type Wearer = {
+  readonly fed: string;
+  readonly kinds: readonly MemberKind[];
+  /** undefined: it acts for whoever the certificate names */
+  readonly name?: string | undefined;
+};
+
 /** Refuses to go by another name than the certificate's, which the server would not let pass (R2). @throws FL_TLS */
-export function checkBearer(
-  { identity }: Credentials,
-  { fed, kinds, name }: { fed: string; kinds: readonly string[]; name: string },
-): void {
+export function checkBearer({ identity }: Credentials, { fed, kinds, name }: Wearer): void {
   if (identity === undefined) return;
   const wrong = (reason: string) => new FlError("FL_TLS", { reason, certificate: { ...identity } });
   const who = `the certificate is ${spoken(identity)}'s`;
-  if (!kinds.includes(identity.kind)) throw wrong(`${who}, and ${kinds.join(" or ")} is needed here`);
-  if (identity.name !== name) throw wrong(`${who}, and this is ${name}`);
+  if (!kinds.some((kind) => kind === identity.kind)) throw wrong(`${who}, and ${kinds.join(" or ")} is needed here`);
+  if (name !== undefined && identity.name !== name) throw wrong(`${who}, and this is ${name}`);
   if (identity.fed !== fed) throw wrong(`the certificate is of federation ${identity.fed}, and this is ${fed}`);
 }
 

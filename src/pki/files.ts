@@ -8,6 +8,11 @@ import { link, mkdir, open, readFile, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 import { FlError } from "../errors.ts";
 
+/** in a member's folder */
+export const CA = "ca.pem";
+export const CERT = "cert.pem";
+export const KEY = "key.pem";
+
 export type Put = { readonly secret?: boolean; readonly over?: boolean };
 
 /** @throws FL_EXISTS when it is there and `over` is not set */

@@ -1,5 +1,5 @@
 /** A Director's folder: its settings, and those of the NATS server that everybody connects to. */
-import { type SettingKey, settingsFile } from "./settings-file.ts";
+import { type SettingKey, settingsFile, tlsExamples } from "./settings-file.ts";
 
 export type DirectorFolder = {
   readonly keys: readonly SettingKey[];
@@ -24,7 +24,16 @@ export const directorFolder = ({ keys, nats, fed, natsConf }: DirectorFolder): M
         ],
         keys,
         { nats, fed },
-        { period: "10s", sampleShape: [2], targetShape: [3], sinks: ["csv=metrics/{experiment}.csv"], review: "auto" },
+        {
+          ...{
+            period: "10s",
+            sampleShape: [2],
+            targetShape: [3],
+            sinks: ["csv=metrics/{experiment}.csv"],
+            review: "auto",
+          },
+          ...tlsExamples,
+        },
       ),
     ],
     ["nats.conf", natsConf],

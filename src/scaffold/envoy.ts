@@ -1,5 +1,5 @@
 /** A data owner's folder: an envoy's settings, and the shard that loads its data. */
-import { type SettingKey, settingsFile } from "./settings-file.ts";
+import { type SettingKey, settingsFile, tlsExamples } from "./settings-file.ts";
 
 export type EnvoyFolder = {
   readonly keys: readonly SettingKey[];
@@ -23,7 +23,7 @@ export const envoyFolder = ({ keys, name, nats, fed }: EnvoyFolder): Map<string,
         ],
         keys,
         { name, nats, fed, shard: { use: "./shard.ts", params: { samples: 300, noise: 0.3 } } },
-        { review: "auto", backend: "wasm" },
+        { review: "auto", backend: "wasm", ...tlsExamples },
       ),
     ],
     ["shard.ts", SHARD],

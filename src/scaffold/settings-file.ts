@@ -5,6 +5,14 @@
  */
 import { stringify } from "yaml";
 
+/** shown for the files of mutual TLS */
+export const tlsExamples = {
+  creds: "./creds",
+  tlsCa: "./creds/ca.pem",
+  tlsCert: "./creds/cert.pem",
+  tlsKey: "./creds/key.pem",
+};
+
 export type SettingKey = {
   readonly key: string;
   readonly explanation: string;

@@ -8,8 +8,8 @@ import { z } from "zod";
 import { tensorSpec } from "../tensor/layout.ts";
 import { glossary } from "./glossary.ts";
 import * as messages from "./messages.ts";
-import * as requests from "./requests.ts";
 import { rightsOf } from "./permissions.ts";
+import * as requests from "./requests.ts";
 import { buckets, consumers, type Speaker, type Subject, shelves, streams, subjects } from "./table.ts";
 import { TOKEN } from "./template.ts";
 

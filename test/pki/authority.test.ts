@@ -7,8 +7,9 @@ import { promisify } from "node:util";
 import test from "ava";
 import { FlError } from "../../src/errors.ts";
 import { Authority, isEncrypted } from "../../src/pki/authority.ts";
-import { generateKey, makeRequest, readRequest } from "../../src/pki/certificate.ts";
+import { makeRequest, readRequest } from "../../src/pki/certificate.ts";
 import { type Identity, identityIn, userOf } from "../../src/pki/identity.ts";
+import { generateKey } from "../../src/pki/key.ts";
 import { temporaryDir } from "../support/server.ts";
 
 const DAY_MS = 86_400_000;

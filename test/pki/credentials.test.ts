@@ -5,6 +5,7 @@ import test from "ava";
 import { FlError } from "../../src/errors.ts";
 import { Authority } from "../../src/pki/authority.ts";
 import { checkBearer, loadCredentials } from "../../src/pki/credentials.ts";
+import type { MemberKind } from "../../src/pki/identity.ts";
 import { temporaryDir } from "../support/server.ts";
 
 const now = Date.now();
@@ -65,7 +66,7 @@ test("nobody goes by another name than the certificate's", async (t) => {
   const { north } = await site(t);
   const credentials = (await loadCredentials({ creds: north }, now))!;
   const as =
-    (kinds: string[], name: string, fed = "main") =>
+    (kinds: MemberKind[], name: string, fed = "main") =>
     () =>
       checkBearer(credentials, { fed, kinds, name });
   t.notThrows(as(["envoy"], "north"));

@@ -5,8 +5,9 @@ import test from "ava";
 import { type Code, FlError } from "../../src/errors.ts";
 import { silentLog } from "../../src/log.ts";
 import { connectNats } from "../../src/nats/connect.ts";
-import { type Authority, CA, CERT, KEY } from "../../src/pki/authority.ts";
+import type { Authority } from "../../src/pki/authority.ts";
 import type { Credentials } from "../../src/pki/credentials.ts";
+import { CA, CERT, KEY } from "../../src/pki/files.ts";
 import { FED, securedServer, testAuthority } from "../support/secured.ts";
 import { testServer } from "../support/server.ts";
 

@@ -16,6 +16,7 @@ import type { ExperimentRecord, RoundRecord } from "../../src/wire/messages.ts";
 import { buckets, subjects } from "../../src/wire/table.ts";
 import { Wire } from "../../src/wire/wire.ts";
 import { bundleWorkspace } from "../../src/workspace/bundle.ts";
+import type { SecuredServer, Who } from "./secured.ts";
 import { type TestServer, testServer } from "./server.ts";
 
 export type Role = "director" | "envoy" | "aggregation" | "device-monitor";
@@ -46,14 +47,16 @@ export type TestFederation = {
   readonly lines: readonly string[];
 };
 
-export async function testFederation(t: Teardown, fed = "test"): Promise<TestFederation> {
-  const server = await testServer(t);
+/** `secured`: a server that is there, where everybody shows the certificate that is theirs; its authority's Director is the test. */
+export async function testFederation(t: Teardown, fed = "test", secured?: SecuredServer): Promise<TestFederation> {
+  const server = secured === undefined ? await testServer(t) : ({ url: secured.url } as TestServer);
   const running = new Map<string, Running>();
   const lines: string[] = [];
   t.teardown(async () => {
     if (!t.passed) t.log(lines.slice(-60).join("\n"));
   });
-  const nats = await connectNats({ url: server.url, name: "test", log: silentLog });
+  const credentials = await secured?.credentials("director director");
+  const nats = await connectNats({ url: server.url, name: "test", log: silentLog, credentials });
   const ports = { bus: nats.bus, store: nats.store, clock: systemClock, log: silentLog, counters: new Counters() };
   const wire = new Wire(ports, fed);
   const watches = new AbortController();
@@ -86,9 +89,10 @@ export async function testFederation(t: Teardown, fed = "test"): Promise<TestFed
     async start(role, name, config = {}) {
       const end = new AbortController();
       let run: Promise<ChildRun> | undefined;
+      const creds = await secured?.folder(`${role === "aggregation" ? "part" : role} ${name}` as Who);
       const pid = await new Promise<number>((resolve, reject) => {
         run = forkRole(
-          { role, config: { url: server.url, fed, name, log: "debug", ...config } },
+          { role, config: { url: server.url, fed, name, log: "debug", creds, ...config } },
           { signal: end.signal, log: silentLog, onLine: (line) => lines.push(line), onReady: resolve },
         );
         run.then((how) => reject(new Error(`${role} ${name} ended before it was ready: ${JSON.stringify(how)}`)));
