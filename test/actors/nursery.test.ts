@@ -4,7 +4,7 @@ import { createActor, toPromise } from "xstate";
 import { Nursery } from "../../actors/child/nursery.ts";
 import { silentLog } from "../../src/log.ts";
 
-const place = { url: "nats://127.0.0.1:1", fed: "test", log: "silent" as const };
+const place = { url: "nats://127.0.0.1:1", fed: "test", name: "director", log: "silent" as const };
 
 test("a child starts when the one before it of the same role and configuration is gone, and waits for no other", async (t) => {
   const nursery = new Nursery(place, {}, silentLog);

@@ -20,6 +20,7 @@ test("an envoy publishes as itself and its collaborators, and hears what is for 
     "$JS.API.DIRECT.GET.KV_fl-f-assignments.$KV.fl-f-assignments.n",
     "$JS.API.DIRECT.GET.KV_fl-f-rounds.$KV.fl-f-rounds.*",
     "envoy.n.archive",
+    "envoy.n.exp.*.fail",
     "envoy.n.exp.*.failed",
     "envoy.n.exp.*.review",
     "envoy.n.exp.*.reviewed",
@@ -47,9 +48,26 @@ test("an envoy publishes as itself and its collaborators, and hears what is for 
   ]);
 });
 
+const ASKS = [
+  ...[
+    "cancel",
+    "deadline",
+    "envoys",
+    "events",
+    "fail",
+    "give",
+    "list",
+    "metrics",
+    "model",
+    "pause",
+    "priority",
+    "remove",
+  ],
+  ...["resume", "retry", "status"],
+];
 test("an experiment manager asks as itself, and hears what is its own", (t) => {
   t.deepEqual(of("manager", "publish"), [
-    ...["cancel", "envoys", "events", "give", "list", "metrics", "model", "status"].map((ask) => `director.${ask}.n`),
+    ...ASKS.map((ask) => `director.${ask}.n`),
     "experiment.submit.n",
     "upload.n.*.*",
   ]);
@@ -89,9 +107,37 @@ test("what nobody but the Director's side may publish or hear is all the rest", 
     ...["pull", "round", "stateChunk"],
   ]); // prettier-ignore
   t.deepEqual(without("subscribe").sort(), [
-    ...["aggregationTake", "alive", "archive", "cancel", "devices", "directorDecide", "directorReview"],
-    ...["directorReviews", "end", "envoyFailed", "envoys", "events", "give", "heartbeat", "list", "metrics", "model"],
-    ...["offer", "register", "reviewGiven", "reviewed", "stateChunk", "status", "submit", "taskFailed", "uploadChunk"],
+    ...["aggregationTake", "alive", "archive", "cancel", "deadline", "devices", "directorDecide", "directorReview"],
+    ...[
+      "directorReviews",
+      "end",
+      "envoyFailed",
+      "envoyFails",
+      "envoys",
+      "events",
+      "fail",
+      "give",
+      "heartbeat",
+      "list",
+      "metrics",
+      "model",
+    ],
+    ...[
+      "offer",
+      "pause",
+      "priority",
+      "register",
+      "remove",
+      "resume",
+      "retry",
+      "reviewGiven",
+      "reviewed",
+      "stateChunk",
+      "status",
+      "submit",
+      "taskFailed",
+      "uploadChunk",
+    ],
   ]); // prettier-ignore
 });
 
