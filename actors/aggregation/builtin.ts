@@ -6,12 +6,19 @@ import { nearest } from "../../src/nearest.ts";
 import type { AggregationPart } from "../../src/parts/aggregation.ts";
 import { parsePlacement } from "../../src/parts/placement.ts";
 import type { Plan } from "../../src/plan/plan.ts";
+import { bulyan } from "./bulyan.ts";
+import { centeredClipping } from "./centered-clipping.ts";
 import { fedadagrad } from "./fedadagrad.ts";
 import { fedadam } from "./fedadam.ts";
 import { fedavg } from "./fedavg.ts";
 import { fedavgm } from "./fedavgm.ts";
 import { fedyogi } from "./fedyogi.ts";
+import { geometricMedian } from "./geometric-median.ts";
+import { krum } from "./krum.ts";
 import { median } from "./median.ts";
+import { multiKrum } from "./multi-krum.ts";
+import { normClipped } from "./norm-clipped.ts";
+import { trimmedMean } from "./trimmed-mean.ts";
 
 export const aggregations: Readonly<Record<string, AggregationPart>> = {
   fedavg,
@@ -20,6 +27,13 @@ export const aggregations: Readonly<Record<string, AggregationPart>> = {
   fedadam,
   fedyogi,
   median,
+  trimmed_mean: trimmedMean,
+  geometric_median: geometricMedian,
+  krum,
+  multi_krum: multiKrum,
+  bulyan,
+  norm_clipped: normClipped,
+  centered_clipping: centeredClipping,
 };
 
 /** @throws FL_PART_UNKNOWN with the nearest name */
@@ -33,9 +47,20 @@ export function builtinAggregation(name: string): AggregationPart {
 }
 
 /** What can be said of a plan's aggregation wherever the plan is read. @throws FL_PART_UNKNOWN, FL_PLAN_INVALID */
-export function checkBuiltin(aggregation: Plan["aggregation"]): void {
+export function checkBuiltin(
+  aggregation: Plan["aggregation"],
+  { collaborators, quorum }: Partial<Pick<Plan, "collaborators" | "quorum">> = {},
+): void {
+  const named = Array.isArray(collaborators) ? collaborators.length : Number.POSITIVE_INFINITY;
+  const counted = typeof quorum === "number" ? quorum : named;
   for (const { use, options } of [aggregation, ...(aggregation.tensors ?? [])]) {
     const placement = parsePlacement(use);
-    if (placement.kind === "builtin") builtinAggregation(placement.name).create(options);
+    if (placement.kind !== "builtin") continue;
+    const part = builtinAggregation(placement.name);
+    part.create(options);
+    const least = part.least?.(options) ?? 1;
+    if (Math.min(named, counted) >= least) continue;
+    const reason = `aggregation ${use} needs ${least} updates with these options, and a round may count with ${Math.min(named, counted)}`;
+    throw new FlError("FL_PLAN_INVALID", { reason });
   }
 }

@@ -52,7 +52,7 @@ export async function prepareExperiment(source: ExperimentSource): Promise<Prepa
   }
   const name = source.name ?? plan.name ?? (planFile === undefined ? undefined : basename(planFile, extname(planFile)));
   if (name === undefined) throw new FlError("FL_USAGE", { reason: "the experiment needs a name" });
-  checkBuiltin(plan.aggregation); // Q3
+  checkBuiltin(plan.aggregation, plan); // Q3
   const parts = Object.fromEntries(modulesOf(plan).map((path) => [path, resolve(folder, path)])); // Q2
   const bundle = await bundleWorkspace(workspace, { parts });
   await checkAgainst(plan, bundle);

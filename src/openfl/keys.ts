@@ -210,7 +210,7 @@ export const planKeys: readonly Row[] = [
     cases: {
       WeightedAverage: mapped("aggregation", "the mean, weighted by samples", "fedavg"),
       Median: mapped("aggregation", "of each element, every update one vote", "median"),
-      GeometricMedian: yet("aggregation geometric_median", "fedavg in its place"),
+      GeometricMedian: mapped("aggregation", "of whole updates, not of tensors", "geometric_median"),
       AdagradAdaptiveAggregation: mapped("aggregation", "Adagrad at the server, as its paper has it", "fedadagrad"),
       AdamAdaptiveAggregation: mapped("aggregation", "Adam at the server, as its paper has it", "fedadam"),
       YogiAdaptiveAggregation: mapped("aggregation", "Yogi at the server, as its paper has it", "fedyogi"),

@@ -18,10 +18,10 @@ import { z } from "zod";
 import type { Layout } from "../tensor/layout.ts";
 import { parseStrict } from "../validate.ts";
 import type { PastRound } from "../wire/messages.ts";
-import { Columns, type Combine } from "./columns.ts";
+import { Columns, type Combine, type Survey } from "./columns.ts";
 import type { Update } from "./update.ts";
 
-export type { Block } from "./columns.ts";
+export type { Block, Survey } from "./columns.ts";
 export type { Update } from "./update.ts";
 
 /** What a round begins with. */
@@ -60,6 +60,8 @@ export type AggregationPart = {
   /** for the table of rules in docs/plan.md */
   readonly summary?: string | undefined;
   readonly options?: z.ZodType | undefined;
+  /** Fewer updates than this make no round with these options; 1 when absent. */
+  least?(options?: Record<string, unknown>): number;
   /** @throws FL_PLAN_INVALID when the options are not the rule's */
   create(options?: Record<string, unknown>): Aggregation;
 };
@@ -75,29 +77,36 @@ export type AggregationSpec<O> = {
 };
 
 /** The short form: a function that sees a block of elements of all updates at once. */
-export type CombineSpec<O> = {
+export type CombineSpec<O, F = undefined> = {
   name: string;
   summary?: string;
   options?: z.ZodType<O>;
   /** `combine` is given the newest closed rounds */
   history?: boolean;
-  combine: Combine<O>;
+  /** of fewer updates no model is made: FL_PART_FAILED */
+  least?(options: O): number;
+  /** for a rule that must see whole updates first: what it returns is each block's `found` */
+  survey?(survey: Survey<O>): F | Promise<F>;
+  combine: Combine<O, F>;
 };
 
 /** Defines an aggregation, in the full form (`create`) or the short one (`combine`). */
-export function defineAggregation<O = Record<string, never>>(
-  spec: AggregationSpec<O> | CombineSpec<O>,
+export function defineAggregation<O = Record<string, never>, F = undefined>(
+  spec: AggregationSpec<O> | CombineSpec<O, F>,
 ): AggregationPart {
   const { name, summary } = spec;
   // the type of options is free to be anything only because the schema makes it; without one they are empty
   const schema: z.ZodType<O> = spec.options ?? (z.strictObject({}) as unknown as z.ZodType<O>);
+  const parse = (given: Record<string, unknown> = {}): O =>
+    parseStrict(schema, given, { code: "FL_PLAN_INVALID", what: `options of aggregation ${name}` });
   return {
     name,
     summary,
     options: schema,
-    create(given = {}) {
-      const options = parseStrict(schema, given, { code: "FL_PLAN_INVALID", what: `options of aggregation ${name}` });
-      return "create" in spec ? spec.create(options) : new Columns(name, spec.combine, options, spec.history);
+    least: (given) => ("combine" in spec ? spec.least?.(parse(given)) : undefined) ?? 1,
+    create(given) {
+      const options = parse(given);
+      return "create" in spec ? spec.create(options) : new Columns(spec, options);
     },
   };
 }

@@ -117,3 +117,56 @@ test("options are parsed by the rule's schema, defaults and all", async (t) => {
   t.is(e?.code, "FL_PLAN_INVALID");
   t.regex(e?.message ?? "", /constant/);
 });
+
+test("a survey sees every block, as often as it likes, before the first is combined; what it finds is told to all (K4)", async (t) => {
+  const length = 70_001;
+  const updates = updatesOf(length, ["b", "a", "c"]);
+  const seen: string[] = [];
+  const rule = defineAggregation({
+    name: "farthest",
+    async survey({ collaborators, weights, each }) {
+      t.deepEqual([...collaborators], ["a", "b", "c"]);
+      t.deepEqual([...weights], [2, 1, 3]);
+      const sums = [0, 0, 0];
+      for (const pass of [1, 2]) {
+        let at = 0;
+        await each(({ columns, global }) => {
+          t.is(columns[0]!.length, global.length);
+          for (const [k, column] of columns.entries()) {
+            t.deepEqual(
+              column,
+              updates.find((u) => u.collaborator === collaborators[k])!.values.slice(at, at + column.length),
+            );
+            sums[k]! += column.length;
+            column.fill(0); // scratch
+          }
+          at += global.length;
+          seen.push(`survey ${pass}`);
+        });
+        t.is(at, length);
+      }
+      return sums;
+    },
+    combine({ found, columns, out }) {
+      t.deepEqual(found, [2 * length, 2 * length, 2 * length]);
+      seen.push("combine");
+      out.set(columns[0]!);
+    },
+  }).create();
+  const out = await aggregate(rule, updates, layoutOf([{ name: "w", dtype: "f32", shape: [length] }]));
+  t.deepEqual(out, updates[1]!.values);
+  t.is([...new Set(seen)].join(), "survey 1,survey 2,combine");
+  await rule.dispose?.();
+});
+
+test("a survey that throws has failed the part", async (t) => {
+  const rule = defineAggregation({
+    name: "broken",
+    survey: () => {
+      throw new TypeError("no such thing");
+    },
+    combine: () => undefined,
+  }).create();
+  await t.throwsAsync(aggregate(rule, updatesOf(5, ["a"])), { code: "FL_PART_FAILED" });
+  await rule.dispose?.();
+});

@@ -8,7 +8,7 @@ aggregationContract(test, "fedavg", () => fedavg);
 
 test("a plan may name it", (t) => t.is(aggregations.fedavg, fedavg));
 
-test("golden: three updates, worked out by hand", async (t) => {
+test("C04 golden: three updates, worked out by hand", async (t) => {
   // (10·1 + 30·2 + 60·4) / 100 = 3.1;  (10·-1 + 30·0.5 + 60·0) / 100 = 0.05
   const updates = [
     { collaborator: "a", weight: 10, values: Float32Array.of(1, -1, 0, 1e-8, 1e6) },

@@ -25,7 +25,7 @@ const slow = (updates: readonly Update[], length: number): number[] =>
     return Math.fround(((sorted[(n - 1) >> 1] as number) + (sorted[n >> 1] as number)) / 2);
   });
 
-test("golden: odd and even numbers of updates, worked out by hand", async (t) => {
+test("C04 golden: odd and even numbers of updates, worked out by hand", async (t) => {
   const of = (collaborator: string, ...v: number[]): Update => ({
     collaborator,
     weight: 1,

@@ -31,3 +31,18 @@ test("a plan's options of a rule are checked where the plan is read, with the ne
   t.throws(misspelt, { code: "FL_PLAN_INVALID", message: /did you mean learningRate\?/ });
   t.throws(check({ use: "fedavgm", options: { momentum: 1 } }), { code: "FL_PLAN_INVALID", message: /momentum/ });
 });
+
+test("a plan whose rounds may count with fewer updates than its rule needs is refused where it is read", (t) => {
+  const check = (options: object, more: object) => (): void => {
+    const plan = parsePlan({ version: 1, rounds: 1, aggregation: { use: "krum", options }, ...more });
+    checkBuiltin(plan.aggregation, plan);
+  };
+  const why = {
+    code: "FL_PLAN_INVALID",
+    message: /krum needs 7 updates with these options, and a round may count with/,
+  };
+  t.throws(check({ byzantine: 2 }, { collaborators: ["a", "b", "c"] }), why);
+  t.throws(check({ byzantine: 2 }, { quorum: 5 }), why);
+  t.notThrows(check({ byzantine: 2 }, { quorum: 7 }));
+  t.notThrows(check({}, { collaborators: ["a", "b", "c"] }));
+});
