@@ -47,6 +47,7 @@ export async function runTasks(job: Job): Promise<{ metrics: MetricsOfTask[]; we
       round: job.round,
       seed: plan.seed,
       collaborator: job.collaborator,
+      global,
       signal,
       progress: (done, total) => job.progress(label, done, total),
     });

@@ -15,6 +15,8 @@ export const trainArguments = z.strictObject({
   optimizer: z.enum(["sgd", "momentum", "adam"]).default("sgd"),
   /** used by the optimizer of that name only */
   momentum: z.number().min(0).lt(1).default(0.9),
+  /** μ of FedProx: how strongly the model that entered the round holds training back (src/engine/pull.ts) */
+  proximal: z.number().min(0).default(0),
   /** at most so many samples a round, another window of the shard each round; absent: the whole shard */
   samples: z.int().positive().optional(),
 });

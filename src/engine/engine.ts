@@ -28,6 +28,8 @@ export type RunContext = {
   readonly round: number;
   readonly seed: number;
   readonly collaborator: string;
+  /** the model that entered the round, in the trainer's layout; when absent, what the weights are as the run begins */
+  readonly global?: Float32Array | undefined;
   readonly signal: AbortSignal;
   /** how many samples are done; called a few times a second at most */
   progress(done: number, total: number): void;

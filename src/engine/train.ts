@@ -19,6 +19,7 @@ import type { RunContext } from "./engine.ts";
 import { countCorrect, countsAccuracy, lossOf } from "./loss.ts";
 import { type Memory, memorize, optimizerOf, recall } from "./optimizer.ts";
 import { Pace } from "./pace.ts";
+import { type Pull, proximal } from "./pull.ts";
 
 /** What a built-in task works on. */
 export type Subject = {
@@ -40,6 +41,7 @@ export async function train(subject: Subject, args: TrainArguments, context: Run
   const pace = new Pace(context.signal, context.progress);
   const chance = new Random(seedFrom("train", seed, collaborator, round));
   const optimizer = optimizerOf(tf, args);
+  const pulls = args.proximal > 0 ? [proximal(tf, model, args.proximal, context.global)] : [];
   let done = 0;
   let loss = 0;
   let correct = 0;
@@ -50,7 +52,7 @@ export async function train(subject: Subject, args: TrainArguments, context: Run
       loss = 0;
       correct = 0;
       for (const batch of batches(tf, split, shapes, { batchSize: args.batchSize, order: window })) {
-        const measured = withChance(chance, () => step(subject, optimizer, batch, withAccuracy));
+        const measured = withChance(chance, () => step(subject, optimizer, pulls, batch, withAccuracy));
         if (!Number.isFinite(measured.loss)) {
           throw new FlError("FL_UPDATE_RANGE", { reason: `the loss is ${measured.loss} after ${done} samples`, round }); // G3
         }
@@ -62,6 +64,7 @@ export async function train(subject: Subject, args: TrainArguments, context: Run
     }
     if (memory !== undefined) await memorize(optimizer, model, memory);
   } finally {
+    for (const pull of pulls) pull.dispose();
     optimizer.dispose();
     // Momentum inherits this scalar from SGD and forgets it when it is disposed.
     const { c } = optimizer as unknown as { c?: tfjs.Tensor };
@@ -75,6 +78,7 @@ export async function train(subject: Subject, args: TrainArguments, context: Run
 function step(
   subject: Subject,
   optimizer: tfjs.Optimizer,
+  pulls: readonly Pull[],
   batch: Batch,
   withAccuracy: boolean,
 ): { loss: number; correct: number } {
@@ -89,7 +93,11 @@ function step(
         return lossOf(tf, definition, model, made, batch.targets);
       }, variables);
       // in the order of the weights, with a gap for one that the loss does not see
-      const inOrder = variables.map(({ name }) => ({ name, tensor: grads[name]! }));
+      const inOrder = variables.map((variable, i) => {
+        const { name } = variable;
+        const sum = (g: tfjs.Tensor, pull: Pull): tfjs.Tensor => tf.add(g, pull.gradient(i, variable));
+        return { name, tensor: grads[name] && pulls.reduce(sum, grads[name]) };
+      }) as { name: string; tensor: tfjs.Tensor }[];
       optimizer.applyGradients(inOrder);
       const correct = outputs ? countCorrect(outputs.dataSync(), batch.targetValues, shapes.targetShape[0]!) : 0;
       return { loss: value.dataSync()[0]!, correct };

@@ -270,3 +270,33 @@ test("a memory lies behind the model in the layout, goes on from run to run, and
   trainer.dispose();
   bare.dispose();
 });
+
+test.serial(
+  "proximal holds on to the model that entered the round, also in a second run of it, and leaves no tensors behind",
+  async (t) => {
+    const engine = await tfjsEngine();
+    const definition = defineExperiment({
+      model: ({ tf }) => tf.sequential({ layers: [tf.layers.dense({ inputShape: [1], units: 1, useBias: false })] }),
+      loss: "meanSquaredError",
+    });
+    const data: Split = { size: 1, samples: Float32Array.of(1), targets: Float32Array.of(4) };
+    const trainer = await engine.open(definition, { seed: 1, sampleShape: [1], targetShape: [1] });
+    const before = trainer.memory();
+    const args = { learningRate: 0.1, proximal: 3, epochs: 1 };
+    const run = async (global?: Float32Array): Promise<number> => {
+      await trainer.run("train", { ...context(data, args), ...(global === undefined ? {} : { global }) });
+      const out = new Float32Array(1);
+      trainer.read(out);
+      return out[0]!;
+    };
+    const close = (got: number, want: number): void => {
+      t.true(Math.abs(got - want) < 1e-5, `${got} is not ${want}`);
+    };
+    trainer.write(Float32Array.of(1));
+    // ∇F = 2 (v − 4)
+    close(await run(), 1 - 0.1 * (-6 + 3 * 0));
+    close(await run(Float32Array.of(1)), 1.6 - 0.1 * (2 * (1.6 - 4) + 3 * 0.6));
+    t.deepEqual(trainer.memory(), before);
+    trainer.dispose();
+  },
+);
