@@ -29,6 +29,11 @@ export const codes = {
     text: "a tensor frame's checksum does not match its bytes",
     hint: "the frame is asked for again; if this repeats, suspect memory or a proxy on the way",
   },
+  FL_CODEC_MALFORMED: {
+    retryable: false,
+    text: "compressed tensors do not decode",
+    hint: "the sender must use the codecs of the plan, in the versions of docs/protocol.md",
+  },
   FL_LAYOUT_MISMATCH: {
     retryable: false,
     text: "a tensor set does not have the experiment's layout",

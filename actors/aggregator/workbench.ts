@@ -13,9 +13,14 @@
  *    to wait. So a round that waits for its aggregation holds no more of them than collaborators.
  * B7 Of several uploads the eldest has the full window, the others a small one: were all alike, all would be whole at once, and
  *    be added one after the other while nothing arrives. A slow or stalled eldest leaves the others their share.
+ * B8 A compressed update is pulled as it is, of no more bytes than its layout allows, and becomes whole in its slot: nobody
+ *    behind the slot knows that it was.
  */
+import { malformed } from "../../src/codec/codec.ts";
+import { type Pipeline, pipelineOf, seedOf } from "../../src/codec/pipeline.ts";
 import { asFlError, FlError } from "../../src/errors.ts";
 import type { Aggregation } from "../../src/parts/aggregation.ts";
+import type { Plan } from "../../src/plan/plan.ts";
 import { Assembly } from "../../src/tensor/assembly.ts";
 import { undiffer } from "../../src/tensor/delta.ts";
 import { decodeFrame } from "../../src/tensor/frame.ts";
@@ -32,6 +37,8 @@ const BESIDE = 2;
 /** The largest weight an update may have: samples of one collaborator in one round. */
 export const WEIGHT_BOUND = 2 ** 28;
 
+/** How tensors travel. */
+export type Travel = Pick<Plan, "delta" | "compression" | "seed">;
 export type Contribution = { readonly weight: number; readonly metrics: readonly MetricsOfTask[] };
 export type Pull = (collaborator: string, round: number, index: number, signal: AbortSignal) => Promise<Uint8Array>;
 
@@ -60,8 +67,9 @@ export class Workbench {
   readonly #aggregation: Aggregation;
   readonly #pull: Pull;
   readonly #onBytes: (collaborator: string, bytes: number) => void;
-  /** updates come as differences from the open round's model; the first model comes as it is */
-  readonly #delta: boolean;
+  /** differences from the open round's model, compressed or not; the first model comes as it is */
+  readonly #travel: Travel | undefined;
+  #up: Pipeline | undefined;
   #layout: Layout | undefined;
   /** the model of the open round, and the buffer of the next */
   #global = new Float32Array(0);
@@ -76,9 +84,9 @@ export class Workbench {
     aggregation: Aggregation,
     pull: Pull,
     onBytes: (collaborator: string, bytes: number) => void,
-    { delta = false } = {},
+    travel?: Travel,
   ) {
-    this.#delta = delta;
+    this.#travel = travel;
     this.#aggregation = aggregation;
     this.#pull = pull;
     this.#onBytes = onBytes;
@@ -108,6 +116,10 @@ export class Workbench {
     this.#layout = layout;
     this.#global = new Float32Array(layout.length);
     this.#next = new Float32Array(layout.length);
+    if (this.#travel !== undefined) {
+      const { up, exactBelow } = this.#travel.compression;
+      this.#up = pipelineOf(up, exactBelow, layout);
+    }
     const free = Math.min(MOST_SLOTS, Math.max(2, Math.floor(UPLOAD_BYTES / Math.max(1, layout.bytes))));
     this.#slots = { buffers: [], free };
   }
@@ -187,11 +199,13 @@ export class Workbench {
       const slots = await this.#room(round, offer);
       const slot = slots.buffers.pop() ?? new Float32Array(this.#layout!.length);
       try {
-        await this.#receive(round, collaborator, offer, slot);
+        const packed = this.#up !== undefined && round.number > 0 ? new Uint8Array(offer.bytes) : undefined; // B8
+        await this.#receive(round, collaborator, offer, packed ?? bytesOf(slot));
         if (!round.ready) await Promise.race([round.begun, closed(round)]); // B5
         if (round.closing.signal.aborted) return { verdict: "late" }; // B3
         if (!round.expected.has(collaborator)) throw notAsked(round, collaborator); // another was asked meanwhile
-        if (this.#delta && round.number > 0) await undiffer(slot, this.#global);
+        if (packed !== undefined) await this.#unpack(round, collaborator, packed, slot);
+        else if (this.#travel?.delta && round.number > 0) await undiffer(slot, this.#global);
         if (round.number === 0) this.#global.set(slot);
         else await this.#aggregation.accept({ collaborator, weight: offer.weight, values: slot });
         round.updates++;
@@ -233,14 +247,21 @@ export class Workbench {
     }
     const layout = this.#layout!;
     if (offer.specs !== undefined) sameLayout(layout, layoutOf(offer.specs));
-    if (offer.layout !== layout.digest || offer.bytes !== layout.bytes) {
+    if (offer.layout !== layout.digest || (this.#up === undefined && offer.bytes !== layout.bytes)) {
       throw new FlError("FL_LAYOUT_MISMATCH", { expected: layout.digest, got: offer.layout, bytes: offer.bytes });
+    }
+    if (this.#up !== undefined && offer.bytes > this.#up.most) {
+      throw malformed(`an update of ${offer.bytes} bytes, at most ${this.#up.most} for this model`); // B8
     }
     return layout;
   }
 
-  async #receive(round: Round, collaborator: string, offer: Offer, slot: Float32Array): Promise<void> {
-    const into = bytesOf(slot);
+  #unpack(round: Round, collaborator: string, packed: Uint8Array, slot: Float32Array): Promise<void> {
+    const seed = seedOf(this.#travel!.seed, round.number, collaborator);
+    return this.#up!.decode(packed, this.#global, slot, seed);
+  }
+
+  async #receive(round: Round, collaborator: string, offer: Offer, into: Uint8Array): Promise<void> {
     this.#onBytes(collaborator, 0);
     if (offer.frame !== undefined) {
       const whole = new Assembly(into.length, into);

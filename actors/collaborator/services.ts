@@ -9,8 +9,12 @@
  * V4 It listens for the next model from before its offer on, as the model may be out before the verdict is here.
  * V5 What an earlier attempt at the experiment has left is none of this process's, and a later one has its own.
  * V5 A pulse that has ended stays still, whatever a task that runs on still reports.
+ * V6 What compression loses of an update waits beside the trainer until the verdict says that the update counts
+ *    (src/codec/feedback.ts).
  */
 import { type EventObject, fromCallback, fromPromise } from "xstate";
+import { Feedback } from "../../src/codec/feedback.ts";
+import { type Pipeline, pipelineOf, seedOf } from "../../src/codec/pipeline.ts";
 import type { Splits } from "../../src/data/shard.ts";
 import type { Trainer } from "../../src/engine/engine.ts";
 import { Travelling } from "../../src/engine/travelling.ts";
@@ -52,12 +56,16 @@ type Update = {
   readonly bytes: Uint8Array;
 };
 
+type Compressing = { readonly pipeline: Pipeline; readonly feedback: Feedback | undefined };
+
 export class CollaboratorServices {
   readonly #parts: CollaboratorParts;
   readonly #wire: Wire;
   readonly #feed: ModelFeed;
   readonly #ledger: Ledger;
   #prepared: (Prepared & { readonly travelling: Travelling }) | undefined;
+  /** updates are compressed */
+  #up: Compressing | undefined;
   #record: RoundRecord | undefined;
   #values = new Float32Array(0);
   #update: Update | undefined;
@@ -85,7 +93,12 @@ export class CollaboratorServices {
   readonly actors = {
     prepare: fromPromise<void, CollaboratorInput>(async ({ signal }) => {
       const prepared = await this.#parts.prepare(signal);
-      this.#prepared = { ...prepared, travelling: new Travelling(prepared.trainer, this.#parts.plan) };
+      const travelling = new Travelling(prepared.trainer, this.#parts.plan);
+      this.#prepared = { ...prepared, travelling };
+      const { up, exactBelow } = this.#parts.plan.compression;
+      const pipeline = pipelineOf(up, exactBelow, travelling.layout);
+      const feedback = pipeline?.feedback ? new Feedback(travelling.layout.length) : undefined;
+      this.#up = pipeline && { pipeline, feedback };
       this.#values = new Float32Array(this.#prepared.trainer.layout.length);
       this.#alive = { ...this.#alive, samples: this.#prepared.data.train.size };
     }),
@@ -208,8 +221,17 @@ export class CollaboratorServices {
       measured: (label, values) => this.#ledger.metrics(round, label, values),
     });
     if (!trained) return { round, weight, metrics, bytes: new Uint8Array(0) };
-    const leaving = travelling.leave(this.#values);
-    return { round, weight, metrics, bytes: bytesOf(this.#parts.plan.delta ? differ(leaving, global) : leaving) };
+    const bytes = await this.#packed(round, travelling.leave(this.#values), global);
+    return { round, weight, metrics, bytes };
+  }
+
+  /** An update as it travels. */
+  async #packed(round: number, values: Float32Array, base: Float32Array): Promise<Uint8Array> {
+    const { plan, name } = this.#parts;
+    if (this.#up === undefined) return bytesOf(plan.delta ? differ(values, base) : values);
+    const { pipeline, feedback } = this.#up;
+    const seed = seedOf(plan.seed, round, name);
+    return pipeline.encode({ values, base, before: feedback?.before, left: feedback?.begin(round), seed });
   }
 
   async #offer({ epoch, round }: Place, signal: AbortSignal): Promise<void> {
@@ -231,6 +253,8 @@ export class CollaboratorServices {
     };
     const { verdict, error } = await insist(signal, async () => {
       const answer = await this.#wire.request(subjects.offer, this.#place, offer, { timeoutMs: VERDICT_MS, signal });
+      // here, not below: a newer record may end the offer before the answer gets there
+      if (answer.verdict === "accepted" || answer.verdict === "duplicate") this.#up?.feedback?.settle(round); // V6
       return answer.verdict === "again" ? undefined : answer;
     });
     this.#doing("waiting");

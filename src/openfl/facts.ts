@@ -11,6 +11,7 @@
  */
 import { durationMs } from "../plan/duration.ts";
 import type { PlanInput } from "../plan/plan.ts";
+import { type Compressing, compressingOf } from "./compressing.ts";
 import { entriesOf, find, itemsOf, plain, type Sourced, textAt } from "./source.ts";
 
 export type TaskKind = "train" | "validate" | "own";
@@ -40,6 +41,7 @@ export type Facts = {
   /** a collaborator as OpenFL calls it → as it is called here; FA2 */
   readonly names: ReadonlyMap<string, string>;
   readonly collaborators: readonly string[] | undefined;
+  readonly compressing: Compressing;
 };
 
 /** PyTorchTaskRunner of openfl.federated.PyTorchTaskRunner */
@@ -64,6 +66,7 @@ export function factsOf(plan: Sourced, cols: Sourced | undefined): Facts {
     waiting: waitingOf(find(plan, "straggler_handling_policy", "settings"), straggler, names.size),
     names,
     collaborators: names.size === 0 ? undefined : [...names.values()],
+    compressing: compressingOf(plan),
   };
 }
 
@@ -271,9 +274,10 @@ function argumentsOf(kind: TaskKind, plan: Sourced, body: Sourced | undefined): 
 }
 
 /** The part of the plan that the facts make. */
-export const planOf = ({ written, collaborators, assigner, waiting }: Facts): Partial<PlanInput> => ({
+export const planOf = ({ written, collaborators, assigner, waiting, compressing }: Facts): Partial<PlanInput> => ({
   ...(collaborators === undefined ? {} : { collaborators: [...collaborators] }),
   ...(written.length === 0 ? {} : { tasks: [...written] as NonNullable<PlanInput["tasks"]> }),
   ...(assigner === undefined ? {} : { assigner }),
   ...waiting,
+  ...(compressing.plan === undefined ? {} : { compression: compressing.plan }),
 });

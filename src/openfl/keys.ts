@@ -8,6 +8,7 @@
  *    the last part of a dotted class name; else what is said otherwise.
  * K4 Keys of OpenFL 1.5 to 1.9. docs/coming-from-openfl.md has this table (test/openfl/keys.test.ts).
  */
+import { pipeline, pipelineSetting } from "./compressing.ts";
 import type { Facts } from "./facts.ts";
 import { implied, mapped, none, renamed, unknown, type Verdict, yet } from "./finding.ts";
 import * as read from "./readings.ts";
@@ -31,7 +32,8 @@ const exact = implied("updates travel as full weights, exact to the bit");
 const delta = mapped("delta", "updates travel as differences from the global model", true);
 const withOptimizer =
   "together with the argument optimizer of train: momentum or adam, which a Python task had in its code";
-const lossy = yet("compression", "weights travel as they are");
+const lossy = none("no counterpart: a pipeline of one's own; weights travel as they are");
+const compressed = mapped("compression", "with delta_updates; else it compresses nothing in OpenFL on the way up");
 const files = (which: string): Verdict =>
   renamed(`entente model NAME --${which} --out DIR`, "stored with every round, written to files when asked for");
 const shard = renamed("entente envoy --params", "the data owner's: a parameter of the shard");
@@ -224,9 +226,14 @@ export const planKeys: readonly Row[] = [
     cases: {
       NoCompressionPipeline: exact,
       RandomShiftPipeline: implied("its shift travelled beside the values, so it hid nothing"),
+      STCPipeline: compressed,
+      SKCPipeline: compressed,
+      KCPipeline: compressed,
+      EdenPipeline: compressed,
     },
+    reading: pipeline,
   }),
-  row("compression_pipeline.settings.*", lossy),
+  row("compression_pipeline.settings.*", compressed, { reading: pipelineSetting }),
 
   row("straggler_handling_policy.template", ownPolicy, {
     cases: {

@@ -9,7 +9,7 @@ import type { Finding, Imported } from "./finding.ts";
 /** The plan's keys in the order in which docs/plan.md has them. */
 const ORDER = [
   ...["version", "rounds", "collaborators", "quorum", "deadline", "tasks", "assigner", "stragglers", "aggregation"],
-  ...["best", "engine"],
+  ...["delta", "compression", "best", "engine"],
 ];
 const WIDTH = 120;
 

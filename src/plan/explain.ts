@@ -37,8 +37,12 @@ function isWritten(written: unknown, path: readonly PropertyKey[]): boolean {
   let at = written;
   for (const [depth, key] of path.entries()) {
     // `aggregation: median` says `use`, and of a task its name: the first key of the long form
-    if (typeof at === "string") return depth === path.length - 1 && (key === "use" || key === "task");
+    if (typeof at === "string") {
+      const left = path.slice(depth).filter((k) => k !== 0); // one codec is short for a list of one
+      return left.length === 1 && (left[0] === "use" || left[0] === "task");
+    }
     if (typeof at !== "object" || at === null) return false;
+    if (key === 0 && !Array.isArray(at)) continue;
     at = (at as Record<PropertyKey, unknown>)[key];
     if (at === undefined) return false;
   }

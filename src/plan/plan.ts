@@ -17,6 +17,7 @@ import { parseStrict, type Strict } from "../validate.ts";
 import { aggregation, rulesOf } from "./aggregating.ts";
 import { assigner, assignerProblems } from "./assigning.ts";
 import { checkpoints, from } from "./checkpoints.ts";
+import { compresses, compression } from "./compressing.ts";
 import { duration, timeLimit } from "./duration.ts";
 import { engine } from "./engine.ts";
 import { free, short, token } from "./forms.ts";
@@ -106,8 +107,10 @@ export const planSchema = z.strictObject({
     .describe("What an update counts: by the samples it was trained on, or one vote each."),
   delta: z
     .boolean()
-    .default(false)
-    .describe("Whether updates travel as differences from the model that entered the round."),
+    .optional()
+    .describe("Whether updates travel as differences from the model that entered the round.")
+    .meta({ default: "`true` with `compression.up`, else `false`" }),
+  compression: compression.prefault({}).describe("What is lost of differences so that they take fewer bytes."),
   optimizer: optimizer
     .default("reset")
     .describe(
@@ -157,8 +160,9 @@ export type PlanTask = {
   trains: boolean;
   arguments: Record<string, unknown>;
 };
-export type Plan = Omit<Written, "tasks" | "best" | "stop"> & {
+export type Plan = Omit<Written, "tasks" | "best" | "stop" | "delta"> & {
   tasks: PlanTask[];
+  delta: boolean;
   best: PlanBest | null;
   stop?: PlanStop;
 };
@@ -193,9 +197,13 @@ const resolved = planSchema.transform((written, ctx): Plan => {
   if (moot !== undefined) report(["stragglers"], moot, undefined, true);
   const forgetful = optimizerProblem(written);
   if (forgetful !== undefined) report(["optimizer"], forgetful, written.optimizer, true);
+  const compressed = compresses(written.compression.up);
+  if (compressed && written.delta === false)
+    report(["delta"], "must not be false with compression.up: what is compressed is the difference", undefined, true);
   const { stop, ...rest } = written;
   const decided = stop === undefined ? {} : { stop: resolvedStop(stop) };
-  return { ...rest, ...decided, tasks, best: resolveBest(written.best, tasks) };
+  const delta = written.delta ?? compressed;
+  return { ...rest, ...decided, delta, tasks, best: resolveBest(written.best, tasks) };
 });
 
 function resolveTask(all: Written["tasks"], i: number): PlanTask {

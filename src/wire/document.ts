@@ -5,6 +5,7 @@
  *     error.
  */
 import { z } from "zod";
+import { codecs } from "../codec/registry.ts";
 import { tensorSpec } from "../tensor/layout.ts";
 import { glossary } from "./glossary.ts";
 import * as messages from "./messages.ts";
@@ -91,6 +92,12 @@ export function storeTable(): string {
     ),
   ].join("\n\n");
 }
+
+export const codecTable = (): string =>
+  table(
+    ["number", "version", "name", "", "what it leaves"],
+    Object.values(codecs).map((c) => [String(c.id), String(c.version), `\`${c.name}\``, c.kind, c.doc]),
+  );
 
 export const messageTables = (): string =>
   messageSchemas()

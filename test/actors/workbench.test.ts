@@ -1,8 +1,10 @@
 import test from "ava";
 import { fedavg } from "../../actors/aggregation/fedavg.ts";
 import { type Pull, WEIGHT_BOUND, Workbench } from "../../actors/aggregator/workbench.ts";
+import { pipelineOf, seedOf } from "../../src/codec/pipeline.ts";
 import { FlError } from "../../src/errors.ts";
 import type { Aggregation } from "../../src/parts/aggregation.ts";
+import { parsePlan } from "../../src/plan/plan.ts";
 import { CHUNK_BYTES, encodeFrame } from "../../src/tensor/frame.ts";
 import { type Layout, layoutOf, specsOf } from "../../src/tensor/layout.ts";
 import { bytesOf } from "../../src/transfer/model-stream.ts";
@@ -391,4 +393,57 @@ test("closing a round that is not open is FL_STATE", async (t) => {
   const { bench } = await opened();
   await bench.close();
   await t.throwsAsync(bench.close(), { code: "FL_STATE" });
+});
+
+async function compressing(up: unknown, length = 300) {
+  const layout = layoutOfLength(length);
+  const plan = parsePlan({ version: 1, rounds: 1, compression: { up } });
+  const bench = new Workbench(fedavg.create(), noPull, () => {}, plan);
+  bench.load(layout, vector(layout, 1));
+  await bench.open(1, new Set(["a", "b"]), new Set(["a", "b"]));
+  const pipeline = pipelineOf(plan.compression.up, plan.compression.exactBelow, layout)!;
+  const seed = seedOf(plan.seed, 1, "a");
+  const packed = await pipeline.encode({ values: vector(layout, 1.5), base: vector(layout, 1), seed });
+  const offer = (bytes: Uint8Array): Offer => ({
+    ...inline(0, {}, layout),
+    ...{ bytes: bytes.length, frame: encodeFrame(bytes, 0) },
+  });
+  return { bench, packed, offer, pipeline };
+}
+
+test("a compressed update is taken in, and counts as the whole it stands for (B8)", async (t) => {
+  const { bench, packed, offer } = await compressing(["topk", "int8"]);
+  t.true(packed.length < 100);
+  t.like(await bench.offer("a", offer(packed)), { verdict: "accepted" });
+  await bench.close();
+  const changed = bench.global.filter((x) => x !== 1);
+  t.is(changed.length, 3);
+  t.true(changed.every((x) => Math.abs(x - 1.5) < 0.002));
+});
+
+test("a compressed update that claims more than its layout allows is refused before a byte of it is pulled (B8)", async (t) => {
+  const { bench, packed, offer, pipeline } = await compressing("eden");
+  for (const bytes of [pipeline.most + 1, 2 ** 40]) {
+    const verdict = await bench.offer("a", { ...offer(packed), bytes, frame: undefined });
+    t.like(verdict, { verdict: "refused", error: { code: "FL_CODEC_MALFORMED" } });
+  }
+  t.like(await bench.offer("a", offer(packed)), { verdict: "accepted" }, "and a good one is taken after it");
+});
+
+test("a compressed update that does not decode is refused without a trace, and a whole one is no compressed one", async (t) => {
+  const { bench, packed, offer } = await compressing("stc");
+  const strange = packed.with(2, 99);
+  const whole = bytesOf(vector(layoutOfLength(9), 2));
+  const infinite = packed.slice();
+  infinite.set([0, 0, 0x80, 0x7f], 8); // its magnitude
+  for (const bytes of [strange, packed.subarray(0, -1), whole, infinite, new Uint8Array(0)]) {
+    t.like(await bench.offer("a", offer(bytes)), { verdict: "refused", error: { code: "FL_CODEC_MALFORMED" } });
+  }
+  t.like(await bench.offer("b", { ...offer(packed) }), { verdict: "accepted" });
+  const { contributions } = await bench.close();
+  t.deepEqual(
+    contributions.map(([name]) => name),
+    ["b"],
+  );
+  t.true(bench.global.every((x) => x === 1 || x === 1.5));
 });

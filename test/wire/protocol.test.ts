@@ -4,13 +4,20 @@ import test from "ava";
 import { CHUNK_BYTES, decodeFrame, encodeFrame } from "../../src/tensor/frame.ts";
 import { layoutOf } from "../../src/tensor/layout.ts";
 import { decode } from "../../src/wire/codec.ts";
-import { fields, messageSchemas, messageTables, storeTable, subjectTable } from "../../src/wire/document.ts";
+import {
+  codecTable,
+  fields,
+  messageSchemas,
+  messageTables,
+  storeTable,
+  subjectTable,
+} from "../../src/wire/document.ts";
 import { glossary } from "../../src/wire/glossary.ts";
 import { buckets, shelves, streams, subjects } from "../../src/wire/table.ts";
 
 const page = fileURLToPath(new URL("../../../docs/protocol.md", import.meta.url));
 const text = (): string => readFileSync(page, "utf8");
-const parts = { subjects: subjectTable, stores: storeTable, messages: messageTables };
+const parts = { subjects: subjectTable, stores: storeTable, codecs: codecTable, messages: messageTables };
 
 test("docs/protocol.md lists exactly the names, payloads and fields that there are (PD1)", (t) => {
   const before = text();
