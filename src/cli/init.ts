@@ -16,6 +16,7 @@ import { describe, initialOf } from "./options.ts";
 import { FED } from "./place.ts";
 import { settings } from "./settings.ts";
 import type { Verb } from "./verb.ts";
+import { version } from "./version.ts";
 
 type InitOptions = { name?: string; nats: string; fed: string };
 type What = "director" | "envoy" | "experiment";
@@ -58,9 +59,15 @@ async function folderOf(what: What, dir: string, { name, nats, fed }: InitOption
   const called = token(name ?? (TOKEN.test(folder) ? folder : what), what);
   switch (what) {
     case "director":
-      return directorFolder({ keys: keysOf(settings.director), nats, fed, natsConf: await natsConf() });
+      return directorFolder({
+        keys: keysOf(settings.director),
+        nats,
+        fed,
+        version: version(),
+        natsConf: await natsConf(),
+      });
     case "envoy":
-      return envoyFolder({ keys: keysOf(settings.envoy), name: called, nats, fed });
+      return envoyFolder({ keys: keysOf(settings.envoy), name: called, nats, fed, version: version() });
     case "experiment":
       return experimentFolder({ name: called, nats });
   }

@@ -270,6 +270,24 @@ export const lines = {
   digest: z
     .strictObject({ type: z.literal("digest"), plan: text.describe("SHA-256 of the plan, as all parties compare it") })
     .describe("`plan check --explain`: the last line."),
+  packed: z
+    .strictObject({
+      type: z.literal("packed"),
+      file: text.describe("the archive"),
+      digest: text.describe("its SHA-256"),
+      bytes: count.describe("its size"),
+      files: z.array(text).describe("what is in it"),
+      left_out: z.array(text).describe("what of the folder is not"),
+    })
+    .describe("`workspace pack`: the archive is written."),
+  unpacked: z
+    .strictObject({
+      type: z.literal("unpacked"),
+      dir: text.describe("the folder"),
+      digest: text.describe("SHA-256 of the archive"),
+      files: z.array(text).describe("what is in it"),
+    })
+    .describe("`workspace unpack`: the folder is there."),
   imported: z
     .strictObject({
       type: z.literal("imported"),

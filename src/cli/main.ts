@@ -33,6 +33,7 @@ const verbs = new Map<string, () => Promise<Verb>>([
   ["deadline", async () => (await import("./orders.ts")).deadline],
   ["fail", async () => (await import("./orders.ts")).fail],
   ["remove", async () => (await import("./orders.ts")).remove],
+  ["workspace", async () => (await import("./workspace.ts")).workspace],
   ["import", async () => (await import("./import.ts")).importVerb],
   ["director", async () => (await import("./roles.ts")).director],
   ["envoy", async () => (await import("./roles.ts")).envoy],

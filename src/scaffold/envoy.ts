@@ -1,4 +1,6 @@
 /** A data owner's folder: an envoy's settings, and the shard that loads its data. */
+
+import { imageFiles } from "./image.ts";
 import { type SettingKey, settingsFile, tlsExamples } from "./settings-file.ts";
 
 export type EnvoyFolder = {
@@ -6,9 +8,11 @@ export type EnvoyFolder = {
   readonly name: string;
   readonly nats: string;
   readonly fed: string;
+  /** of the runtime */
+  readonly version: string;
 };
 
-export const envoyFolder = ({ keys, name, nats, fed }: EnvoyFolder): Map<string, string> =>
+export const envoyFolder = ({ keys, name, nats, fed, version }: EnvoyFolder): Map<string, string> =>
   new Map([
     [
       "envoy.yaml",
@@ -27,6 +31,7 @@ export const envoyFolder = ({ keys, name, nats, fed }: EnvoyFolder): Map<string,
       ),
     ],
     ["shard.ts", SHARD],
+    ...imageFiles("envoy", version),
     ["README.md", readme(nats)],
   ]);
 
@@ -94,5 +99,6 @@ entente envoy --config envoy.yaml
 - With \`review: prompt\` in envoy.yaml nothing runs here before somebody approves it: at the envoy's own terminal, or with
   \`entente review --envoy NAME --nats ${nats}\`, which shows the plan and every file. A policy of your own is a module that says
   \`defineReviewer({ … })\`.
+- \`Dockerfile\` makes an image of this folder, without \`data\`: mount that where \`shard.ts\` reads it.
 - Experiments run in processes of their own, in a private folder that is gone afterwards.
 `;

@@ -10,7 +10,7 @@ import { basename, dirname, join, resolve } from "node:path";
 import { FlError } from "../errors.ts";
 
 /** @throws FL_EXISTS */
-export async function writeFolder(dir: string, files: ReadonlyMap<string, string>): Promise<void> {
+export async function writeFolder(dir: string, files: ReadonlyMap<string, string | Uint8Array>): Promise<void> {
   const folder = resolve(dir);
   const taken = (cause?: unknown): FlError =>
     new FlError(
@@ -24,7 +24,11 @@ export async function writeFolder(dir: string, files: ReadonlyMap<string, string
   const beside = join(dirname(folder), `.${basename(folder)}-${randomUUID()}`);
   await mkdir(beside);
   try {
-    for (const [path, text] of files) await writeFile(join(beside, path), text, { flag: "wx" });
+    for (const [path, content] of files) {
+      const file = join(beside, path);
+      await mkdir(dirname(file), { recursive: true });
+      await writeFile(file, content, { flag: "wx" });
+    }
     await rename(beside, folder); // WR2; replaces an empty folder, and fails on any other
   } catch (e) {
     await rm(beside, { recursive: true, force: true });

@@ -87,12 +87,17 @@ export function packArchive(files: ReadonlyMap<string, Uint8Array>): Uint8Array 
   return archive;
 }
 
-/** @throws FL_DIGEST_MISMATCH, FL_ARCHIVE_INVALID */
-export async function readArchive(archive: Uint8Array, digest: string): Promise<Contents> {
+/** Its files, whatever they are. @throws FL_DIGEST_MISMATCH, FL_ARCHIVE_INVALID */
+export async function readFiles(archive: Uint8Array, digest: string): Promise<ReadonlyMap<string, Uint8Array>> {
   if (archive.byteLength > LIMITS.packedBytes) throw invalid(`larger than ${LIMITS.packedBytes} bytes`); // AR4
   const got = sha256(archive);
   if (got !== digest) throw new FlError("FL_DIGEST_MISMATCH", { expected: digest, got }); // AR1
-  const files = await entriesOf(await unzip(archive));
+  return entriesOf(await unzip(archive));
+}
+
+/** @throws FL_DIGEST_MISMATCH, FL_ARCHIVE_INVALID */
+export async function readArchive(archive: Uint8Array, digest: string): Promise<Contents> {
+  const files = await readFiles(archive, digest);
   const manifest = manifestOf(files.get(MANIFEST));
   for (const path of [manifest.entry, ...Object.values(manifest.parts)]) {
     if (!files.has(path)) throw invalid(`there is no ${path} in it`, { entry: path });
