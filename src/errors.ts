@@ -162,6 +162,11 @@ export const codes = {
     hint: "built-in tasks are train and validate; others are functions of the workspace",
   },
   FL_TASK_FAILED: { retryable: false, text: "a task threw an error", hint: "the stack is the workspace's own" },
+  FL_TASK_TIMEOUT: {
+    retryable: false,
+    text: "a task took longer than its timeout",
+    hint: "raise the task's timeout or give it less to do; with a quorum below all a round goes on without it",
+  },
   // federation
   FL_NO_QUORUM: {
     retryable: false,

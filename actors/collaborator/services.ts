@@ -70,6 +70,8 @@ export class CollaboratorServices {
   #values = new Float32Array(0);
   #update: Update | undefined;
   #working: Promise<unknown> = Promise.resolve();
+  /** the task that has the trainer, or had it last: one that is over its time may run on */
+  #task: Promise<unknown> = Promise.resolve();
   #alive: Alive = { round: 0, doing: "preparing", done: 0, total: 0 };
   #changed = (): void => {};
 
@@ -184,6 +186,7 @@ export class CollaboratorServices {
     const before = this.#working;
     const work = async (): Promise<void> => {
       await before.catch(() => {}); // it has had its say
+      await this.#task;
       signal.throwIfAborted();
       const update = await this.#work(record, round, signal);
       signal.throwIfAborted();
@@ -217,6 +220,10 @@ export class CollaboratorServices {
       global: travelling.enter(global),
       update: this.#values,
       signal,
+      clock: this.#wire.ports.clock,
+      busy: (running) => {
+        this.#task = running.catch(() => {});
+      },
       progress: (label, done, total) => this.#doing(label, done, total),
       measured: (label, values) => this.#ledger.metrics(round, label, values),
     });

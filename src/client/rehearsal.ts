@@ -5,6 +5,7 @@
  * RH1 The workspace is bundled, opened and run as it is in a federation, so what works here has its imports and its tasks right.
  *     It runs in this process: no other is kept from what it does.
  */
+import { systemClock } from "../clock.ts";
 import type { ShardDescriptor } from "../data/shard.ts";
 import { engineOptions } from "../plan/engine.ts";
 import { remembering } from "../plan/optimizer.ts";
@@ -75,8 +76,9 @@ export async function rehearse(options: RehearsalOptions): Promise<Rehearsal> {
       for (let round = 1; round <= rounds; round++) {
         const update = new Float32Array(global.length);
         const labels = plan.tasks.map((t) => t.label);
-        const job = { plan, trainer, data, collaborator: NAME, round, labels, global, update, signal };
-        const { metrics, trained } = await runTasks({ ...job, progress: () => {}, measured: () => {} });
+        const job = { plan, trainer, data, collaborator: NAME, round, labels, global, update };
+        const at = { signal, clock: systemClock, progress: () => {}, measured: () => {} };
+        const { metrics, trained } = await runTasks({ ...job, ...at });
         const named = metrics.flatMap(({ task, values }) =>
           Object.entries(values).map(([metric, value]) => [`${task}.${metric}`, value] as const),
         );

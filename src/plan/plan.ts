@@ -47,6 +47,10 @@ const task = z.strictObject({
     .optional()
     .describe("Whether it changes the weights. One that does not leaves no trace in the update.")
     .meta({ default: "`false` for `validate`, else `true`" }),
+  timeout: duration
+    .optional()
+    .describe("How long it may take. One that takes longer has failed in that round, with `FL_TASK_TIMEOUT`.")
+    .meta({ default: "as long as it takes" }),
   arguments: free.default({}).describe("Handed to the task as they are; the workspace checks them."),
 });
 
@@ -158,6 +162,8 @@ export type PlanTask = {
   label: string;
   /** it may change the weights; what others leave of them is put back */
   trains: boolean;
+  /** milliseconds; absent: as long as it takes */
+  timeout?: number;
   arguments: Record<string, unknown>;
 };
 export type Plan = Omit<Written, "tasks" | "best" | "stop" | "delta"> & {
@@ -207,13 +213,14 @@ const resolved = planSchema.transform((written, ctx): Plan => {
 });
 
 function resolveTask(all: Written["tasks"], i: number): PlanTask {
-  const { task: name, on: wanted, label, trains = name !== "validate", arguments: args } = all[i]!;
-  if (name === "train") return { task: name, label: label ?? name, trains, arguments: args };
+  const { task: name, on: wanted, label, trains = name !== "validate", timeout, arguments: args } = all[i]!;
+  const own = { trains, ...(timeout === undefined ? {} : { timeout }), arguments: args };
+  if (name === "train") return { task: name, label: label ?? name, ...own };
   // A task of the workspace may train as well, so what follows it is taken to see its result.
   const trained = all.slice(0, i).some((t) => t.trains ?? t.task !== "validate");
   const on = wanted ?? (trained ? "tuned" : "global");
   const named = name === "validate" || wanted !== undefined ? `${name}_${on}` : name;
-  return { task: name, on, label: label ?? named, trains, arguments: args };
+  return { task: name, on, label: label ?? named, ...own };
 }
 
 function resolveBest(best: Written["best"], tasks: readonly PlanTask[]): PlanBest | null {

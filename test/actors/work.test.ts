@@ -1,5 +1,6 @@
 import test from "ava";
 import { type Job, runTasks } from "../../actors/collaborator/work.ts";
+import { systemClock } from "../../src/clock.ts";
 import type { Splits } from "../../src/data/shard.ts";
 import type { RunContext, Trainer } from "../../src/engine/engine.ts";
 import { FlError } from "../../src/errors.ts";
@@ -52,6 +53,7 @@ function fakeTrainer(extra: Partial<Record<string, (context: RunContext) => Reco
 const job = (trainer: Trainer, labels: readonly string[], more: Partial<Job> = {}): Job => ({
   ...{ plan, trainer, data, collaborator: "a", round: 2, labels },
   ...{ global: Float32Array.of(100, 100), update: new Float32Array(2), signal: new AbortController().signal },
+  clock: systemClock,
   progress: () => {},
   measured: () => {},
   ...more,
