@@ -4,6 +4,7 @@
  * J1 Sequence numbers go up by one and are never used again, purged or not.
  * J2 An id seen within the last two minutes is answered with the first one's number and not stored.
  * J3 A message given to a worker belongs to it until its handler is done; rejected, it comes again after a second.
+ * J4 A reader of n messages costs n steps, whatever else the journal holds.
  */
 
 import { contentTypeOf } from "../content-type.ts";
@@ -28,6 +29,8 @@ export class MemoryJournal implements Journal {
   readonly #waiting = new Set<() => void>();
   readonly #end: () => void;
   #seq = 0;
+  /** changes when a message goes */
+  #gone = 0;
   #removed = false;
 
   constructor(spec: JournalSpec, exchange: Exchange, clock: Clock) {
@@ -82,9 +85,9 @@ export class MemoryJournal implements Journal {
 
   async last(subject: string): Promise<Stored | undefined> {
     this.#check();
-    let newest: Stored | undefined;
-    for (const message of this.#messages.values()) if (message.subject === subject) newest = message;
-    const found = copyOf(newest);
+    let seq = this.#seq;
+    while (seq > 0 && this.#messages.get(seq)?.subject !== subject) seq--;
+    const found = copyOf(this.#messages.get(seq));
     await this.#exchange.turn();
     return found;
   }
@@ -100,6 +103,10 @@ export class MemoryJournal implements Journal {
 
   async *#follow(from: number, filter: string, signal: AbortSignal): AsyncGenerator<Stored & { pending: number }> {
     let next = from;
+    // How many are to come is counted on, not anew for each: only what has gone meanwhile makes it begin again (J4).
+    let counted = from - 1;
+    let pending = 0;
+    let gone = this.#gone;
     while (!signal.aborted) {
       this.#check();
       const message = this.#firstFrom(next, filter);
@@ -108,9 +115,15 @@ export class MemoryJournal implements Journal {
         continue;
       }
       next = message.seq + 1;
-      let pending = 0;
-      for (const later of this.#messages.values()) {
-        if (later.seq > message.seq && matches(filter, later.subject)) pending++;
+      if (gone !== this.#gone) {
+        gone = this.#gone;
+        pending = 0;
+        counted = message.seq;
+      } else if (message.seq <= counted) pending--;
+      else counted = message.seq;
+      while (counted < this.#seq) {
+        const later = this.#messages.get(++counted);
+        if (later !== undefined && matches(filter, later.subject)) pending++;
       }
       yield { ...message, data: message.data.slice(), pending };
     }
@@ -144,12 +157,14 @@ export class MemoryJournal implements Journal {
     for (const [seq, message] of this.#messages) {
       if (seq < before && matches(filter, message.subject)) this.#messages.delete(seq);
     }
+    this.#gone++;
     await this.#exchange.turn();
   }
 
   async erase(seq: number): Promise<void> {
     this.#check();
     this.#messages.delete(seq);
+    this.#gone++;
     await this.#exchange.turn();
   }
 
@@ -165,6 +180,7 @@ export class MemoryJournal implements Journal {
     const seq = ++this.#seq; // J1
     if (this.#spec.newest) {
       for (const [old, message] of this.#messages) if (message.subject === subject) this.#messages.delete(old);
+      this.#gone++;
     }
     this.#messages.set(seq, { seq, subject, data, contentType });
     this.#changed();
