@@ -12,12 +12,15 @@ import { fedadagrad } from "./fedadagrad.ts";
 import { fedadam } from "./fedadam.ts";
 import { fedavg } from "./fedavg.ts";
 import { fedavgm } from "./fedavgm.ts";
+import { fedcurv } from "./fedcurv.ts";
+import { feddyn } from "./feddyn.ts";
 import { fedyogi } from "./fedyogi.ts";
 import { geometricMedian } from "./geometric-median.ts";
 import { krum } from "./krum.ts";
 import { median } from "./median.ts";
 import { multiKrum } from "./multi-krum.ts";
 import { normClipped } from "./norm-clipped.ts";
+import { scaffold } from "./scaffold.ts";
 import { trimmedMean } from "./trimmed-mean.ts";
 
 export const aggregations: Readonly<Record<string, AggregationPart>> = {
@@ -26,6 +29,9 @@ export const aggregations: Readonly<Record<string, AggregationPart>> = {
   fedadagrad,
   fedadam,
   fedyogi,
+  scaffold,
+  feddyn,
+  fedcurv,
   median,
   trimmed_mean: trimmedMean,
   geometric_median: geometricMedian,

@@ -11,11 +11,12 @@ import { type EventObject, fromCallback, fromPromise } from "xstate";
 import { asFlError, FlError } from "../../src/errors.ts";
 import type { Aggregation } from "../../src/parts/aggregation.ts";
 import type { StragglerPolicy } from "../../src/parts/straggler.ts";
+import { methodOf } from "../../src/plan/method.ts";
 import { remembering } from "../../src/plan/optimizer.ts";
 import { type Plan, quorumOf } from "../../src/plan/plan.ts";
 import type { Journal } from "../../src/ports.ts";
 import { layoutOf, specsOf } from "../../src/tensor/layout.ts";
-import { withSlots } from "../../src/tensor/slots.ts";
+import { withMethod, withSlots } from "../../src/tensor/slots.ts";
 import { bytesOf, type ModelPlace, publishModel, readModel } from "../../src/transfer/model-stream.ts";
 import { STALL_MS } from "../../src/transfer/pull.ts";
 import { decode, encode } from "../../src/wire/codec.ts";
@@ -212,7 +213,9 @@ export class AggregatorServices {
     if (given === undefined) return { round: 0, trained: 0, model: null };
     const round = given.round + 1;
     const kind = this.#plan.optimizer === "global" ? remembering(this.#plan) : undefined;
-    const layout = kind === undefined ? given.layout : withSlots(given.layout, kind);
+    const method = methodOf(this.#plan);
+    const bare = kind === undefined ? given.layout : withSlots(given.layout, kind);
+    const layout = method === undefined ? bare : withMethod(bare, method.name, "travelling");
     this.#bench.load(layout, given.values); // nothing is remembered yet
     return { round, trained: given.trained, model: await this.#store(round, layout.digest) };
   }
@@ -259,7 +262,7 @@ export class AggregatorServices {
     this.#peers.round(round, expected);
     this.#open = record;
     // An aggregation that is not ready yet, one on the bus say, holds back neither the round nor its deadline.
-    this.#bench.open(round, trainersOf(this.#plan, assigned), expected, this.#history.past).catch((e) => {
+    this.#bench.open(round, trainersOf(this.#plan, assigned), expected, this.#history.past, names.length).catch((e) => {
       if (this.#open === record) this.#tell({ type: "aggregation.lost", error: asFlError(e).toJSON() });
     });
     if (round > 0) {

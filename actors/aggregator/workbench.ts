@@ -133,6 +133,8 @@ export class Workbench {
     trains: ReadonlySet<string>,
     expected: ReadonlySet<string>,
     history: readonly PastRound[] = [],
+    /** how many take part, asked or not */
+    members: number = expected.size,
   ): Promise<void> {
     if (this.#round?.number === number) {
       this.#round.expected = expected;
@@ -148,7 +150,7 @@ export class Workbench {
       open: new Map(),
       asked: new Map(),
       closing: new AbortController(),
-      begun: this.#begin(number, trains.size, history),
+      begun: this.#begin(number, trains.size, history, members),
       ready: false,
     };
     this.#round = round;
@@ -156,11 +158,11 @@ export class Workbench {
     round.ready = true;
   }
 
-  async #begin(round: number, updatesBound: number, history: readonly PastRound[]): Promise<void> {
+  async #begin(round: number, updatesBound: number, history: readonly PastRound[], members: number): Promise<void> {
     if (updatesBound === 0 || round === 0) return;
     const layout = this.#layout!;
     const bounds = { weightBound: WEIGHT_BOUND, updatesBound };
-    await this.#aggregation.begin({ round, layout, global: this.#global, ...bounds, history });
+    await this.#aggregation.begin({ round, layout, global: this.#global, ...bounds, members, history });
   }
 
   /** Takes an offer in. Resolves to the verdict; never rejects. */

@@ -5,6 +5,7 @@ import { tfjsEngine } from "../../src/engine/tfjs.ts";
 import { asFlError, FlError, fromWire } from "../../src/errors.ts";
 import { host } from "../../src/host.ts";
 import { engineOptions } from "../../src/plan/engine.ts";
+import { methodOf } from "../../src/plan/method.ts";
 import { remembering } from "../../src/plan/optimizer.ts";
 import { parsePlan, planDigest } from "../../src/plan/plan.ts";
 import { buckets } from "../../src/wire/table.ts";
@@ -57,7 +58,13 @@ runRole(config, "collaborator", wears.envoy, async ({ config: told, wire, ports,
         const data = await loadShard(descriptor, { name, params: shard.params, seed: plan.seed, signal }).catch((e) => {
           throw asFlError(e, "FL_SHARD_FAILED");
         });
-        const opening = { seed: plan.seed, sampleShape, targetShape, remembers: remembering(plan) };
+        const opening = {
+          seed: plan.seed,
+          sampleShape,
+          targetShape,
+          remembers: remembering(plan),
+          method: methodOf(plan),
+        };
         const trainer = await engine.open(definition, opening);
         ports.log.info(
           { backend: engine.backend, samples: data.train.size, parameters: trainer.layout.length },

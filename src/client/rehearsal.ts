@@ -8,6 +8,7 @@
 import { systemClock } from "../clock.ts";
 import type { ShardDescriptor } from "../data/shard.ts";
 import { engineOptions } from "../plan/engine.ts";
+import { methodOf } from "../plan/method.ts";
 import { remembering } from "../plan/optimizer.ts";
 import type { NamedTensors } from "../tensor/named.ts";
 import { modelOf } from "../tensor/slots.ts";
@@ -64,7 +65,7 @@ export async function rehearse(options: RehearsalOptions): Promise<Rehearsal> {
     const definition = checkExperiment(await open.importWorkspace(dir));
     const data = await loadShard(shard, { name: NAME, params, seed: plan.seed, signal });
     const engine = await tfjsEngine(engineOptions(plan.engine));
-    const opening = { seed: plan.seed, sampleShape, targetShape, remembers: remembering(plan) };
+    const opening = { seed: plan.seed, sampleShape, targetShape, remembers: remembering(plan), method: methodOf(plan) };
     const trainer = await engine.open(definition, opening);
     try {
       const { layout: travels } = travellingOf(trainer, plan);

@@ -10,6 +10,7 @@
  * E5 A run leaves no tensors behind; `dispose` frees the rest.
  */
 import type { Splits } from "../data/shard.ts";
+import type { Method } from "../plan/method.ts";
 import type { Layout } from "../tensor/layout.ts";
 import type { Remembering } from "../tensor/slots.ts";
 import type { ExperimentDefinition, Metrics } from "../workspace/define.ts";
@@ -20,6 +21,8 @@ export type OpenOptions = {
   readonly targetShape: readonly number[];
   /** what this optimizer of `train` remembers lasts from run to run, and is in the layout behind the model (withSlots) */
   readonly remembers?: Remembering | undefined;
+  /** what the plan's method asks of `train`; what it keeps is in the layout, last of all (withMethod) */
+  readonly method?: Method | undefined;
 };
 
 export type RunContext = {

@@ -20,8 +20,8 @@ export type Pull = {
   dispose(): void;
 };
 
-/** The values of each trained weight in a flat model, as tensors. */
-export function trainedValues(tf: Tf, model: tfjs.LayersModel, flat: Float32Array): tfjs.Tensor[] {
+/** Where each trained weight lies in a flat model. */
+export function trainedPlaces(model: tfjs.LayersModel): { from: number; to: number; shape: number[] }[] {
   let at = 0;
   const places = new Map(
     model.weights.map((weight) => {
@@ -31,11 +31,12 @@ export function trainedValues(tf: Tf, model: tfjs.LayersModel, flat: Float32Arra
       return [weight, { shape, from, to: at }];
     }),
   );
-  return model.trainableWeights.map((weight) => {
-    const { shape, from, to } = places.get(weight)!;
-    return tf.tensor(flat.slice(from, to), shape, "float32");
-  });
+  return model.trainableWeights.map((weight) => places.get(weight)!);
 }
+
+/** The values of each trained weight in a flat model, as tensors. */
+export const trainedValues = (tf: Tf, model: tfjs.LayersModel, flat: Float32Array): tfjs.Tensor[] =>
+  trainedPlaces(model).map(({ from, to, shape }) => tf.tensor(flat.slice(from, to), shape, "float32"));
 
 /** FedProx's; `entered` is the flat model that entered the round, or nothing for what the weights are now. */
 export function proximal(tf: Tf, model: tfjs.LayersModel, mu: number, entered: Float32Array | undefined): Pull {

@@ -7,13 +7,14 @@ import type * as tfjs from "@tensorflow/tfjs";
 import { Random, seedFrom } from "../data/random.ts";
 import { asFlError, FlError } from "../errors.ts";
 import type { Layout } from "../tensor/layout.ts";
-import { withSlots } from "../tensor/slots.ts";
+import { withMethod, withSlots } from "../tensor/slots.ts";
 import type { ExperimentDefinition, Metrics, Task, TaskContext, Tf } from "../workspace/define.ts";
 import { BUILT_IN, parseArguments, trainArguments, unknownTask, validateArguments } from "./arguments.ts";
 import { type Chosen, chooseBackend, type Device, type DevicePolicy, deviceOf } from "./backend.ts";
 import { batches, type Shapes } from "./batches.ts";
 import { withChance } from "./chance.ts";
 import type { Engine, OpenOptions, RunContext, Trainer } from "./engine.ts";
+import { keepingOf } from "./method.ts";
 import { memoryOf } from "./optimizer.ts";
 import { Pace } from "./pace.ts";
 import { saveModel } from "./saved.ts";
@@ -53,7 +54,7 @@ class LayersTrainer implements TfjsTrainer {
 
   constructor(tf: Tf, device: Device, definition: ExperimentDefinition, opening: OpenOptions) {
     this.#device = device;
-    const { seed, sampleShape, targetShape, remembers } = opening;
+    const { seed, sampleShape, targetShape, remembers, method } = opening;
     const shapes: Shapes = { sampleShape, targetShape };
     const model = build(tf, definition, seed, shapes);
     this.tasks = [...new Set([...BUILT_IN, ...Object.keys(definition.tasks)])];
@@ -61,9 +62,12 @@ class LayersTrainer implements TfjsTrainer {
       checkModel(definition, model, shapes);
       const bare = layoutFrom(model);
       if (remembers !== undefined && Object.hasOwn(definition.tasks, "train")) ownTrain();
+      if (method !== undefined && Object.hasOwn(definition.tasks, "train")) ownTrain(`aggregation ${method.name}`);
       const memory = remembers && memoryOf(remembers, bare);
-      this.layout = remembers === undefined ? bare : withSlots(bare, remembers);
-      this.#subject = { tf, definition, model, shapes, memory };
+      const keeping = method && keepingOf(method, bare);
+      const remembering = remembers === undefined ? bare : withSlots(bare, remembers);
+      this.layout = method === undefined ? remembering : withMethod(remembering, method.name);
+      this.#subject = { tf, definition, model, shapes, memory, keeping };
       this.paths = pathsOf(model);
     } catch (e) {
       model.dispose();
@@ -78,16 +82,17 @@ class LayersTrainer implements TfjsTrainer {
   read(out: Float32Array): void {
     this.#open();
     this.#fits(out);
-    const { model, memory } = this.#subject;
+    const { model, memory, keeping } = this.#subject;
     readWeights(model, this.layout, out);
     if (memory !== undefined) out.set(memory.values, memory.model.length);
+    if (keeping !== undefined) out.set(keeping.values, out.length - keeping.values.length);
   }
 
   write(values: Float32Array): void {
     this.#open();
     this.#idle();
     this.#fits(values);
-    const { tf, model, memory } = this.#subject;
+    const { tf, model, memory, keeping } = this.#subject;
     model.weights.forEach((weight, i) => {
       const { offset, length, shape } = this.layout.tensors[i]!;
       // A copy: the cpu and node backends keep a reference to what they are given.
@@ -95,7 +100,8 @@ class LayersTrainer implements TfjsTrainer {
       (weight.read() as tfjs.Variable).assign(tensor); // not weight.write, which would apply the layer's constraint
       tensor.dispose();
     });
-    memory?.values.set(values.subarray(memory.model.length));
+    memory?.values.set(values.subarray(memory.model.length, memory.model.length + memory.values.length));
+    keeping?.values.set(values.subarray(values.length - keeping.values.length));
   }
 
   async run(task: string, context: RunContext): Promise<Metrics> {
@@ -206,8 +212,11 @@ function build(tf: Tf, definition: ExperimentDefinition, seed: number, shapes: S
   return model;
 }
 
-function ownTrain(): never {
-  const reason = "optimizer must be reset: the workspace has a train of its own, whose optimizer is its own affair";
+function ownTrain(what?: string): never {
+  const reason =
+    what === undefined
+      ? "optimizer must be reset: the workspace has a train of its own, whose optimizer is its own affair"
+      : `${what} corrects the gradients of the built-in train, but the workspace has a train of its own`;
   throw new FlError("FL_PLAN_INVALID", { reason });
 }
 

@@ -10,6 +10,7 @@
  */
 import type * as tfjs from "@tensorflow/tfjs";
 import { Random, seedFrom } from "../data/random.ts";
+import type { Split } from "../data/shard.ts";
 import { FlError } from "../errors.ts";
 import type { ExperimentDefinition, Metrics, Tf } from "../workspace/define.ts";
 import type { TrainArguments } from "./arguments.ts";
@@ -17,9 +18,11 @@ import { type Batch, batches, type Shapes, windowOf } from "./batches.ts";
 import { withChance } from "./chance.ts";
 import type { RunContext } from "./engine.ts";
 import { countCorrect, countsAccuracy, lossOf } from "./loss.ts";
+import { type Keeping, methodPull, settleMethod } from "./method.ts";
 import { type Memory, memorize, optimizerOf, recall } from "./optimizer.ts";
 import { Pace } from "./pace.ts";
 import { type Pull, proximal } from "./pull.ts";
+import { flatWeights } from "./weights.ts";
 
 /** What a built-in task works on. */
 export type Subject = {
@@ -29,10 +32,12 @@ export type Subject = {
   readonly shapes: Shapes;
   /** of the optimizer, where it lasts */
   readonly memory?: Memory | undefined;
+  /** of the plan's method, where it has one */
+  readonly keeping?: Keeping | undefined;
 };
 
 export async function train(subject: Subject, args: TrainArguments, context: RunContext): Promise<Metrics> {
-  const { tf, definition, model, shapes, memory } = subject;
+  const { tf, definition, model, shapes, memory, keeping } = subject;
   const { round, seed, collaborator } = context;
   const split = context.data.train;
   const window = windowOf(split.size, args.samples ?? split.size, round, seed, collaborator);
@@ -41,8 +46,11 @@ export async function train(subject: Subject, args: TrainArguments, context: Run
   const pace = new Pace(context.signal, context.progress);
   const chance = new Random(seedFrom("train", seed, collaborator, round));
   const optimizer = optimizerOf(tf, args);
-  const pulls = args.proximal > 0 ? [proximal(tf, model, args.proximal, context.global)] : [];
+  const entered = context.global ?? (keeping && flatWeights(model));
+  const pulls = args.proximal > 0 ? [proximal(tf, model, args.proximal, entered)] : [];
+  if (keeping !== undefined) pulls.push(methodPull(tf, model, keeping, entered!));
   let done = 0;
+  let steps = 0;
   let loss = 0;
   let correct = 0;
   try {
@@ -59,10 +67,17 @@ export async function train(subject: Subject, args: TrainArguments, context: Run
         loss += measured.loss * batch.size;
         correct += measured.correct;
         done += batch.size;
+        steps++;
         if (pace.due()) await pace.rest(done, total);
       }
     }
     if (memory !== undefined) await memorize(optimizer, model, memory);
+    if (keeping !== undefined) {
+      const squares = (samples: number) => squaresOf(subject, split, window.subarray(0, samples), pace, chance);
+      const tuned = flatWeights(model);
+      const { learningRate } = args;
+      await settleMethod(model, keeping, { entered: entered!, tuned, steps, learningRate, squares });
+    }
   } finally {
     for (const pull of pulls) pull.dispose();
     optimizer.dispose();
@@ -105,4 +120,32 @@ function step(
   } finally {
     outputs?.dispose();
   }
+}
+
+/** The mean square of each trained weight's gradient, sample by sample: the diagonal of the empirical Fisher information. */
+async function squaresOf(
+  { tf, definition, model, shapes }: Subject,
+  split: Split,
+  order: Uint32Array,
+  pace: Pace,
+  chance: Random,
+): Promise<Float32Array[]> {
+  const sums = model.trainableWeights.map((w) => new Float64Array(w.shape.reduce<number>((n, d) => n * Number(d), 1)));
+  for (const batch of batches(tf, split, shapes, { batchSize: 1, order })) {
+    withChance(chance, () =>
+      tf.tidy(() => {
+        const variables = model.trainableWeights.map((w) => w.read() as tfjs.Variable);
+        const { grads } = tf.variableGrads(() => {
+          const made = model.apply(batch.samples, { training: true }) as tfjs.Tensor;
+          return lossOf(tf, definition, model, made, batch.targets);
+        }, variables);
+        for (const [k, { name }] of variables.entries()) {
+          const values = grads[name]?.dataSync<"float32">();
+          if (values !== undefined) for (let i = 0; i < values.length; i++) sums[k]![i]! += values[i]! ** 2;
+        }
+      }),
+    );
+    if (pace.due()) await pace.rest();
+  }
+  return sums.map((sum) => Float32Array.from(sum, (s) => s / order.length));
 }

@@ -4,12 +4,13 @@
  * TV1 What a plan holds out (`holdout`) is in no update and no model of the Aggregator: it is only here. It begins with the
  *     values the plan's seed gives the model, goes from round to round in memory, and begins again with its process.
  * TV2 So does what the optimizer remembers with `optimizer: local`; with `global` it travels, but for that of held tensors.
+ *     A method's slots travel or stay as src/tensor/slots.ts says, and with their tensors.
  * TV3 What stays changes with `settle` alone: work that was broken off leaves it as it was.
  */
 import { FlError } from "../errors.ts";
 import type { Plan } from "../plan/plan.ts";
 import { matches, matchesAny } from "../tensor/pattern.ts";
-import { isSlot, ownerOf } from "../tensor/slots.ts";
+import { isSlot, methodSlot, ownerOf } from "../tensor/slots.ts";
 import { Subset } from "../tensor/subset.ts";
 import type { Trainer } from "./engine.ts";
 
@@ -31,8 +32,12 @@ export function travellingOf({ layout, paths }: Pick<Trainer, "layout" | "paths"
     const reason = "holdout.names matches every tensor of the model: none is left to train together";
     throw new FlError("FL_PLAN_INVALID", { reason });
   }
-  const slots = told.optimizer === "global";
-  return new Subset(layout, ({ name }) => (isSlot(name) ? slots && !held.has(ownerOf(name)) : !held.has(name)));
+  const remembered = told.optimizer === "global";
+  const goes = (slot: string): boolean => {
+    const method = methodSlot(slot);
+    return (method === undefined ? remembered : method === "travels") && !held.has(ownerOf(slot));
+  };
+  return new Subset(layout, ({ name }) => (isSlot(name) ? goes(name) : !held.has(name)));
 }
 
 /** A collaborator's side: the models that come get what stays here, the updates that go leave it here. */

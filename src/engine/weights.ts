@@ -45,6 +45,18 @@ export function readWeights(model: LayersModel, layout: Layout, out: Float32Arra
   });
 }
 
+/** All weights, one after the other, as the layout has them. */
+export function flatWeights(model: LayersModel): Float32Array {
+  const values = model.weights.map((weight) => weight.read().dataSync<"float32">());
+  const out = new Float32Array(values.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const value of values) {
+    out.set(value, at);
+    at += value.length;
+  }
+  return out;
+}
+
 export function wrong(reason: string): never {
   throw new FlError("FL_WORKSPACE_INVALID", { reason: `model: ${reason}`, path: "model" });
 }

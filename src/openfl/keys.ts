@@ -216,7 +216,7 @@ export const planKeys: readonly Row[] = [
       AdagradAdaptiveAggregation: mapped("aggregation", "Adagrad at the server, as its paper has it", "fedadagrad"),
       AdamAdaptiveAggregation: mapped("aggregation", "Adam at the server, as its paper has it", "fedadam"),
       YogiAdaptiveAggregation: mapped("aggregation", "Yogi at the server, as its paper has it", "fedyogi"),
-      FedCurvWeightedAverage: yet("aggregation fedcurv", "fedavg in its place"),
+      FedCurvWeightedAverage: mapped("aggregation", "with its penalty in the built-in train", "fedcurv"),
       SecureWeightedAverage: masked,
     },
   }),

@@ -5,7 +5,7 @@
  * R2 What OpenFL would refuse is unknown, never corrected; only without rounds is there no plan at all.
  */
 import { durationMs } from "../plan/duration.ts";
-import { type Facts, isCount, isRate, isSeconds, isShare, type TaskFact } from "./facts.ts";
+import { type Facts, isCount, isRate, isSeconds, isShare, lastOf, type TaskFact } from "./facts.ts";
 import { implied, mapped, none, unknown, type Verdict } from "./finding.ts";
 import type { Reading } from "./keys.ts";
 import { itemsOf, plain, refused, type Sourced } from "./source.ts";
@@ -107,12 +107,16 @@ const byTensor = none(
   "a round has one update, made by all its tasks: the first one's rule counts; aggregation.tensors has others by tensor",
 );
 
-export const aggregation: Reading = (_node, path, facts) => {
+const penalty = none("its penalty goes with the built-in train, of which the plan has not one: fedavg in its place");
+
+export const aggregation: Reading = (node, path, facts) => {
   const task = facts.tasks.get(String(path[1]));
   if (task?.written === undefined) return unnamed;
   if (task.kind === "validate") return implied("metrics are always averaged by samples, in OpenFL too");
   const first = tasksOf(facts).find((t) => t.kind !== "validate");
-  return first === task ? undefined : byTensor;
+  if (first !== task) return byTensor;
+  const trains = tasksOf(facts).filter((t) => t.kind === "train").length;
+  return lastOf(node.value) === "FedCurvWeightedAverage" && trains !== 1 ? penalty : undefined;
 };
 
 export const aggregationSetting: Reading = (_node, path, facts) => {

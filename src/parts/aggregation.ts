@@ -34,6 +34,8 @@ export type AggregationRound = {
   weightBound: number;
   /** no more updates than this will be accepted; 4096 when absent */
   updatesBound?: number | undefined;
+  /** how many take part in the experiment, asked in this round or not; as many as bring an update when absent */
+  members?: number | undefined;
   /** the newest closed rounds, oldest first, for one that asks for them (`history`) */
   history?: readonly PastRound[] | undefined;
 };

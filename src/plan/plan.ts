@@ -21,6 +21,7 @@ import { compresses, compression } from "./compressing.ts";
 import { duration, timeLimit } from "./duration.ts";
 import { engine } from "./engine.ts";
 import { free, short, token } from "./forms.ts";
+import { methodProblem } from "./method.ts";
 import { optimizer, optimizerProblem } from "./optimizer.ts";
 import { best, type PlanBest, type PlanStop, resolvedBest, resolvedStop, stop } from "./rating.ts";
 import { stragglers, stragglersProblem } from "./stragglers.ts";
@@ -206,6 +207,8 @@ const resolved = planSchema.transform((written, ctx): Plan => {
   const compressed = compresses(written.compression.up);
   if (compressed && written.delta === false)
     report(["delta"], "must not be false with compression.up: what is compressed is the difference", undefined, true);
+  const alone = methodProblem(written);
+  if (alone !== undefined) report(["aggregation"], alone, undefined, true);
   const { stop, ...rest } = written;
   const decided = stop === undefined ? {} : { stop: resolvedStop(stop) };
   const delta = written.delta ?? compressed;

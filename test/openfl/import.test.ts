@@ -186,6 +186,18 @@ test("aggregation: the first training task's rule is the plan's; another one's i
   t.is(imported({ ...base, tasks: { train: task("train", {}, rule("src.mine.Krum")) } }).plan.aggregation, undefined);
 });
 
+test("aggregation: OpenFL's adaptive rules, geometric median and FedCurv are the rules of the same papers", (t) => {
+  const rule = (name: string) => ({ aggregation_type: { template: `openfl.interface.aggregation_functions.${name}` } });
+  const of = (name: string, fn = "train") =>
+    imported({ ...base, tasks: { train: task(fn, {}, rule(name)) } }).plan.aggregation;
+  t.is(of("GeometricMedian"), "geometric_median");
+  t.is(of("AdagradAdaptiveAggregation"), "fedadagrad");
+  t.is(of("AdamAdaptiveAggregation"), "fedadam");
+  t.is(of("YogiAdaptiveAggregation"), "fedyogi");
+  t.is(of("FedCurvWeightedAverage"), "fedcurv");
+  t.is(of("FedCurvWeightedAverage", "my_train"), undefined, "its penalty is the built-in train's");
+});
+
 test("assigner: several random groups are drawn each round, each its share", (t) => {
   const result = imported({
     ...base,
