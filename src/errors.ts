@@ -156,6 +156,26 @@ export const codes = {
     text: "the engine's backend is not available here",
     hint: "leave --backend out to let the best one be chosen",
   },
+  FL_WORKER_START: {
+    retryable: false,
+    text: "the worker that trains could not be started",
+    hint: "its last lines are in the detail; check --python, or the worker's command (docs/pytorch.md)",
+  },
+  FL_WORKER_CRASHED: {
+    retryable: false,
+    text: "the worker that trains ended while it was needed",
+    hint: "its last lines are in the detail; the next round starts another one",
+  },
+  FL_WORKER_SILENT: {
+    retryable: false,
+    text: "the worker that trains gave no sign of life, or took longer than it may",
+    hint: "look for a deadlock in the task; --task-limit says how long one may take at this site",
+  },
+  FL_WORKER_PROTOCOL: {
+    retryable: false,
+    text: "the worker that trains said something it may not say",
+    hint: "docs/worker-protocol.md says what a worker may say; stdout is for frames only",
+  },
   FL_TASK_UNKNOWN: {
     retryable: false,
     text: "the plan names a task that the workspace does not define",

@@ -46,6 +46,10 @@ export function checkTask(task: string, given: unknown, own: readonly string[]):
   parseArguments(builtin[task as keyof typeof builtin], task, given);
 }
 
+/** The arguments of a built-in task, whole and valid. */
+export const builtinArguments = (task: string, given: unknown): Record<string, unknown> =>
+  parseArguments(builtin[task as keyof typeof builtin], task, given);
+
 export function unknownTask(task: string, known: readonly string[]): FlError {
   const near = nearest(task, known);
   const hint = near === undefined ? `the tasks are ${known.join(", ")}` : `did you mean ${near}?`;

@@ -1,5 +1,9 @@
 import test from "ava";
 import { tfjsEngine } from "../../src/engine/tfjs.ts";
-import { engineContract } from "../contract/engine.ts";
+import { engineContract, tfjsToy } from "../contract/engine.ts";
 
-engineContract(test, "tfjs on cpu", () => tfjsEngine({ backend: "cpu" }));
+engineContract(
+  test,
+  "tfjs on cpu",
+  tfjsToy(() => tfjsEngine({ backend: "cpu" })),
+);

@@ -1,0 +1,6 @@
+"""The same without randomness in training."""
+
+import toy
+
+toy.RATE = 0.0
+experiment = toy.experiment

@@ -1,0 +1,43 @@
+/**
+ * Python, where this machine has it: with NumPy and msgpack (the worker's), and with PyTorch.
+ *
+ * PY1 A test that needs what is not there is skipped, and its title says what is missing.
+ */
+import { spawnSync } from "node:child_process";
+import { readFile } from "node:fs/promises";
+import type { ExecutionContext, TestFn } from "ava";
+
+const candidates = [process.env.ENTENTE_PYTHON, "python3", "/usr/bin/python3"].filter((p) => p !== undefined);
+const has = (python: string, ...modules: readonly string[]): boolean => {
+  const script = `import importlib.util as u, sys; sys.exit(not all(u.find_spec(m) for m in ${JSON.stringify(modules)}))`;
+  return spawnSync(python, ["-c", script]).status === 0;
+};
+const WORKER = ["numpy", "msgpack"];
+const withTorch = candidates.find((p) => has(p, ...WORKER, "torch"));
+
+/** An interpreter for workers: one with PyTorch, if any has it. */
+export const python = withTorch ?? candidates.find((p) => has(p, ...WORKER));
+
+export const hasTorch = withTorch !== undefined;
+
+const missing = (torch: boolean): string | undefined => {
+  if (python === undefined) return "no python3 with numpy and msgpack";
+  return torch && withTorch === undefined ? `no torch for ${python}` : undefined;
+};
+
+type Body = (t: ExecutionContext) => Promise<void> | void;
+
+/** `test`, or a skipped one that says why (PY1). */
+export function needing(test: TestFn, what: "python" | "torch"): (title: string, body: Body) => void {
+  const why = missing(what === "torch");
+  return (title, body) => {
+    if (why === undefined) test.serial(title, body);
+    else test.skip(`${title} (${why})`, body);
+  };
+}
+
+/** Memory that a process has in its hands, in bytes. */
+export async function residentBytes(pid: number): Promise<number> {
+  const pages = (await readFile(`/proc/${pid}/statm`, "utf8")).split(" ")[1];
+  return Number(pages) * 4096;
+}
