@@ -3,17 +3,25 @@
  *
  * N1 A server that died comes back on the same port with the same store: its clients reconnect by themselves.
  * N2 One that dies MOST times within WITHIN_MS is not started again: `failed` tells why.
+ * N3 With an authority, the server lets its members in, and cuts off who is not one any more.
  */
 import { join } from "node:path";
 import { FlError } from "../errors.ts";
 import { readInfo } from "../nats/info.ts";
+import { followMembers, securedBy } from "../nats/members.ts";
 import { type Server, startServer } from "../nats/server.ts";
 
 const MOST = 3;
 const WITHIN_MS = 30_000;
 const ANSWER_MS = 3_000;
 
-export type BusNews = { readonly url: string; readonly version: string | null; readonly pid: number | null };
+export type BusNews = {
+  readonly url: string;
+  readonly version: string | null;
+  readonly pid: number | null;
+  /** the authority's */
+  readonly fed?: string | undefined;
+};
 export type RunningBus = {
   readonly url: string;
   /** rejects when the bus is lost for good; never resolves */
@@ -25,25 +33,31 @@ export type BusOptions = {
   readonly dir: string;
   readonly url?: string | undefined;
   readonly port?: number | undefined;
+  readonly host?: string | undefined;
+  /** N3: the authority's folder, and the server's name there */
+  readonly pki?: { readonly dir: string; readonly name: string } | undefined;
   readonly log: (line: string) => void;
   /** told whenever a server is there */
   readonly news: (news: BusNews) => void;
 };
 
 /** @throws FL_LOCKED, FL_NATS_START, FL_NATS_NOT_FOUND, FL_NATS_TOO_OLD, FL_NATS_UNREACHABLE */
-export async function startBus({ dir, url, port, log, news }: BusOptions): Promise<RunningBus> {
+export async function startBus({ dir, url, port, host, pki, log, news }: BusOptions): Promise<RunningBus> {
   if (url !== undefined) {
     await reachable(url);
     news({ url, version: null, pid: null });
     return { url, failed: new Promise(() => {}), stop: async () => {} };
   }
   const start = async (at: number | undefined): Promise<Server> => {
-    const server = await startServer({ dir: join(dir, "nats"), log, ...(at === undefined ? {} : { port: at }) });
+    const secured = pki === undefined ? undefined : await securedBy(pki.dir, pki.name);
+    const place = { dir: join(dir, "nats"), host, secured, ...(at === undefined ? {} : { port: at }) };
+    const server = await startServer({ ...place, log });
     for (const warning of server.warnings) log(warning);
-    news(server);
+    news({ ...server, fed: secured?.fed });
     return server;
   };
   let server = await start(port);
+  const unfollow = pki === undefined ? undefined : followMembers(pki.dir, (list) => server.admit(list), log); // N3
   const at = Number(new URL(server.url).port);
   let stopping = false;
   let keeping: Promise<void> = Promise.resolve();
@@ -74,6 +88,7 @@ export async function startBus({ dir, url, port, log, news }: BusOptions): Promi
     failed,
     stop: async () => {
       stopping = true;
+      unfollow?.();
       await server.stop();
       await keeping;
       await server.stop(); // one that was just coming up

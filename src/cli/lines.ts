@@ -7,6 +7,7 @@
  *    known is null, never left out.
  */
 import { z } from "zod";
+import { kinds } from "../pki/identity.ts";
 import {
   deviceReport,
   envoyStatus,
@@ -45,7 +46,7 @@ export const lines = {
       fed: name.describe("the federation's name"),
       pid: count.nullable().describe("the server's process; null for one that was not started here"),
     })
-    .describe("`up`, `demo`: the bus is there."),
+    .describe("`up`, `demo`, `server`: the bus is there."),
   process: z
     .strictObject({
       type: z.literal("process"),
@@ -300,6 +301,42 @@ export const lines = {
       unknown: count.describe("how many OpenFL does not have"),
     })
     .describe("`import`: always the last line."),
+  authority: z
+    .strictObject({
+      type: z.literal("authority"),
+      dir: text.describe("its folder"),
+      fed: name.describe("the federation that it is for"),
+    })
+    .describe("`pki init`: the authority is there."),
+  certificate: z
+    .strictObject({
+      type: z.literal("certificate"),
+      kind: z.enum(kinds).describe("what its bearer is: server, director, envoy, manager or part"),
+      name: name.describe("the bearer's, on the bus too"),
+      fed: name.describe("the federation's"),
+      state: z.enum(["good", "expired", "revoked"]).describe("whether its bearer comes in"),
+      not_after: time.describe("when it runs out"),
+      digest: text.describe("SHA-256 of the certificate"),
+    })
+    .describe("`pki issue`, `sign`, `revoke`, `list`: a bearer's newest certificate."),
+  request: z
+    .strictObject({
+      type: z.literal("request"),
+      kind: text.describe("what it asks for: server, director, envoy, manager or part"),
+      name: name.describe("under which name"),
+      fed: name.describe("in which federation"),
+      file: text.describe("where it is"),
+      digest: text.describe("SHA-256 of the request, to be read out to the authority"),
+    })
+    .describe("`pki request`: a key is there, and a request for its certificate."),
+  conf: z
+    .strictObject({
+      type: z.literal("conf"),
+      file: text.describe("what the server's configuration includes"),
+      server: name.describe("the server's name at the authority"),
+      members: count.describe("how many may come in"),
+    })
+    .describe("`pki conf`, and each change of the list after it: the file is written."),
   round: z
     .strictObject({
       type: z.literal("round"),

@@ -1,10 +1,11 @@
 /** `entente up`: a whole federation on this machine, until it is asked to end. */
-import { resolve } from "node:path";
+import { join, resolve } from "node:path";
 import { type Command, Option } from "commander";
+import { Authority } from "../pki/authority.ts";
 import type { Console } from "./console.ts";
 import { type EnvoySetup, type LocalOptions, startLocal } from "./local.ts";
 import { collect, json, number, period, port, positive, sinkHelp } from "./options.ts";
-import { DIR, FED } from "./place.ts";
+import { DIR, FED, ownerName } from "./place.ts";
 import type { ProcessNews } from "./processes.ts";
 import { interruption } from "./signals.ts";
 import type { Verb } from "./verb.ts";
@@ -17,11 +18,12 @@ type UpOptions = {
   dir: string;
   port?: number;
   nats?: string;
-  fed: string;
+  fed?: string;
   period: number;
   backend?: string;
   log: string;
   sink?: string[];
+  pki?: string;
 };
 
 export const up: Verb = (program, action) =>
@@ -33,6 +35,7 @@ export const up: Verb = (program, action) =>
     .option("--dir <path>", "where it keeps its state", DIR)
     .option("--period <duration>", "how often envoys send heartbeats", period, 10_000)
     .option("--sink <sink>", sinkHelp, collect)
+    .option("--pki <dir>", "an authority (entente pki init): mutual TLS; certificates that are missing are issued")
     .option("--backend <name>", "forces the engine's backend: node-gpu, node, wasm or cpu")
     .action(action<UpOptions>(run));
 
@@ -41,7 +44,7 @@ export const withServer = (command: Command): Command =>
   command
     .option("--port <n>", "port of the server; default: a free one", port)
     .option("--nats <url>", "use this server instead of starting one")
-    .option("--fed <name>", "the federation's name", FED)
+    .option("--fed <name>", `the federation's name (default: "${FED}")`)
     .addOption(
       new Option("--log <level>", "what the roles log")
         .choices(["trace", "debug", "info", "warn", "error"])
@@ -54,6 +57,7 @@ async function run(options: UpOptions, out: Console): Promise<number> {
     ...options,
     periodMs: options.period,
     sinks: options.sink,
+    fed: options.fed ?? (options.pki === undefined ? FED : (await Authority.open(options.pki)).fed),
     envoys: async () => envoysOf(options),
     signal,
     ...told(out),
@@ -63,8 +67,9 @@ async function run(options: UpOptions, out: Console): Promise<number> {
     out.say();
     out.say(`${out.paint.bold(federation.fed)} is up with ${n} envoy${n === 1 ? "" : "s"}; Ctrl-C ends it.`);
     out.say(`  what they log   ${federation.logs}`);
-    out.say(`  an experiment   entente submit plans/mnist.yaml --wait`);
-    out.say(`  what goes on    entente status`);
+    const as = options.pki === undefined ? "" : ` --creds ${join(options.pki, `manager-${ownerName()}`)}`;
+    out.say(`  an experiment   entente submit plans/mnist.yaml --wait${as}`);
+    out.say(`  what goes on    entente status${as}`);
     await Promise.race([federation.failed, new Promise<void>((end) => signal.addEventListener("abort", () => end()))]);
     return 0;
   } finally {

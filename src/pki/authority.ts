@@ -39,7 +39,7 @@ const registry = z.strictObject({
 type Registry = z.infer<typeof registry>;
 export type ServerFile = NonNullable<Registry["server"]>;
 
-const REGISTRY = "members.json";
+export const REGISTRY = "members.json";
 const CA_KEY = "ca.key";
 
 export type Wanted = {

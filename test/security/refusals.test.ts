@@ -2,7 +2,7 @@
 import { connect, type NatsConnection, PermissionViolationError } from "@nats-io/transport-node";
 import anyTest, { type TestFn } from "ava";
 import { type Right, rightsOf } from "../../src/wire/permissions.ts";
-import { buckets, shelves, streams, subjects } from "../../src/wire/table.ts";
+import { buckets, type Role, type Speaker, type Subject, shelves, streams, subjects } from "../../src/wire/table.ts";
 import { fill, wildcard } from "../../src/wire/template.ts";
 import { FED, type SecuredServer, securedServer, type Who } from "../support/secured.ts";
 
@@ -153,6 +153,56 @@ for (const who of MEMBERS) {
     ); // prettier-ignore
   });
 }
+
+/** Who plays a role here: the member, and the name that its token has. */
+const PLAYED: Record<Role, readonly [who: Who, name: string]> = {
+  owner: ["manager ann", "ann"],
+  manager: ["envoy north", "somebody"], // whoever sits at the envoy; at the Director it is the Director
+  director: ["director director", "director"],
+  aggregator: ["director director", "e"],
+  envoy: ["envoy north", "north"],
+  collaborator: ["envoy north", "north"],
+  aggregation: ["part trim", "trim"],
+  monitor: ["part trim", "trim"],
+};
+
+test.serial("what the table lets across does cross: every request is answered, everything said is heard", async (t) => {
+  const nodes = new Map<Who, NatsConnection>();
+  for (const who of ["director director", "envoy north", "manager ann", "part trim"] as const) {
+    nodes.set(who, await plain(t.context, who));
+  }
+  const rows = Object.entries(subjects as unknown as Record<string, Subject<string, unknown, unknown>>);
+  for (const [key, { pattern, from, to, kind }] of rows) {
+    const names: Record<string, string> = { fed: FED, exp: "e" };
+    for (const [role, token, word] of [...to, ...from] as Speaker[]) {
+      if (token !== undefined) names[token] = word ?? PLAYED[role][1];
+    }
+    const subject = pattern.replace(/\{(\w+)\}/g, (_, token: string) => names[token] ?? "x1");
+    const speaker = from[0]![0] === "manager" && key.startsWith("director") ? "director" : from[0]![0];
+    const said = nodes.get(PLAYED[speaker][0])!;
+    for (const [role] of to) {
+      if (kind === "stream" && speaker === "collaborator" && role === "owner") continue; // asked for, not heard live
+      const hears = nodes.get(PLAYED[role][0])!;
+      const heard = new Promise<void>((resolve, reject) => {
+        const end = hears.subscribe(subject, {
+          callback: (e, m) => {
+            if (e !== null) reject(e);
+            m?.respond("yes");
+            end.unsubscribe();
+            resolve();
+          },
+        });
+      });
+      await hears.flush();
+      if (kind === "request") {
+        const answer = await said.request(subject, "{}", WAIT);
+        t.is(answer.string(), "yes", `${key}: ${speaker} → ${role}`);
+      } else said.publish(subject, "{}");
+      await heard;
+      t.pass(`${key}: ${speaker} → ${role}`);
+    }
+  }
+});
 
 test.serial("nobody makes JetStream or the Director speak elsewhere: an answer leads to whoever asked", async (t) => {
   const [director, north, south, ann] = await Promise.all(
