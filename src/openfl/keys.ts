@@ -37,7 +37,7 @@ const compressed = mapped("compression", "with delta_updates; else it compresses
 const files = (which: string): Verdict =>
   renamed(`entente model NAME --${which} --out DIR`, "stored with every round, written to files when asked for");
 const shard = renamed("entente envoy --params", "the data owner's: a parameter of the shard");
-const tls = yet("entente pki", "TLS would be the NATS server's; nothing here makes certificates");
+const tls = renamed("--creds DIR", "mutual TLS with the NATS server; entente pki makes the certificates");
 const code = renamed("workspace", "code is one module, bundled with what it needs and named by its digest");
 const noAttestation = none("no counterpart: nothing is attested");
 const grouped = implied("there is one group, or one in force: everybody does its tasks");

@@ -5,6 +5,7 @@ const IGNORED = [
   "data",
   "logs",
   "cert",
+  "creds",
   "entente-nats",
   "*.key",
   "*.pem",
