@@ -76,6 +76,19 @@ test("who is revoked is cut off, and who is not stays", async (t) => {
   t.is(back, 0);
 });
 
+test("what a name may not do fails at once, and says so", async (t) => {
+  const s = await securedServer(t, ["director director", "envoy north"]);
+  const { bus, store } = await s.connect("envoy north");
+  const heartbeat = (name: string) =>
+    bus.request(`fl.v1.${FED}.envoy.${name}.heartbeat`, new Uint8Array(1), { timeoutMs: 60_000 });
+  const e = await t.throwsAsync(heartbeat("south"), { instanceOf: FlError, code: "FL_DENIED" });
+  t.regex(e!.message, /publishing on fl\.v1\.test\.envoy\.south\.heartbeat/);
+  await t.throwsAsync(heartbeat("north"), { instanceOf: FlError, code: "FL_NO_RESPONDER" });
+  const experiments = await store.table({ name: `fl-${FED}-experiments` });
+  await t.throwsAsync(experiments.get("another"), { instanceOf: FlError, code: "FL_DENIED" });
+  await t.throwsAsync(experiments.put("another", new Uint8Array(1)), { instanceOf: FlError, code: "FL_DENIED" });
+});
+
 test("a server that shows no TLS to whoever asks for it is not talked to", async (t) => {
   const server = await testServer(t);
   const credentials = await shown(await testAuthority(t, ["envoy north"]), "north");

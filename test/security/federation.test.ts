@@ -103,5 +103,8 @@ test("D18 C35 over mutual TLS an experiment trains to its end, another's failure
     ["broken"],
   );
   await t.throwsAsync(bob.experiment("digits").status(), { instanceOf: FlError, code: "FL_NOT_FOUND" });
+  const [read, model] = [bob.experiment("digits").metrics()[Symbol.asyncIterator](), bob.experiment("digits")];
+  await t.throwsAsync(read.next(), { instanceOf: FlError, code: "FL_NOT_FOUND" });
+  await t.throwsAsync(model.lastModel({ as: "tensors" }), { instanceOf: FlError, code: "FL_NOT_FOUND" });
   await t.throwsAsync(bob.experiment("digits").cancel(), { instanceOf: FlError, code: "FL_NOT_FOUND" });
 });
