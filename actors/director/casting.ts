@@ -14,6 +14,8 @@ export type CastingOptions = {
   readonly clock: Clock;
   readonly starts: (name: string, collaborators: readonly string[]) => void;
   readonly waits: (name: string, hold: Hold) => void;
+  /** those who are about to join one that runs */
+  readonly joining: (name: string) => readonly string[];
 };
 
 type Seen = { readonly since: number; turn: boolean; envoys: boolean };
@@ -46,9 +48,25 @@ export class Casting {
     return this.#cast().waits.get(name) ?? null;
   }
 
+  /** Whether none that runs has this envoy, or they may share it. */
+  isFree(envoy: string): boolean {
+    return this.#lineup.share || !this.#running().some(({ collaborators }) => collaborators.includes(envoy));
+  }
+
+  #running(): Lineup["running"] {
+    const { joining } = this.#options;
+    return this.#lineup.running.map(({ name, collaborators }) => ({
+      ...{ name, collaborators: [...new Set([...collaborators, ...joining(name)])] },
+    }));
+  }
+
   #cast(): ReturnType<typeof cast> {
     const now = this.#options.clock.now();
-    return cast(this.#lineup, this.#options.envoys, (name) => now - (this.#seen.get(name)?.since ?? now));
+    return cast(
+      { ...this.#lineup, running: this.#running() },
+      this.#options.envoys,
+      (name) => now - (this.#seen.get(name)?.since ?? now),
+    );
   }
 
   #look(): void {

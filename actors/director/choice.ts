@@ -11,11 +11,11 @@
  * C5 Where there is room for one at a time, nothing overtakes the first in line. Where there is room for more, one that waits
  *    for envoys holds up nothing behind it; but what it waits for as it is busy is kept for it from lower priorities.
  */
-import { type Plan, resolveQuorum } from "../../src/plan/plan.ts";
+import { resolveQuorum } from "../../src/plan/plan.ts";
 import type { Waiting } from "../../src/wire/messages.ts";
 import type { Envoys } from "./envoys.ts";
+import type { Wanted } from "./wanted.ts";
 
-export type Wanted = Pick<Plan, "collaborators" | "quorum">;
 export type Roll = Pick<Envoys, "names" | "known" | "online" | "patienceMs">;
 
 export type Candidate = {
@@ -23,7 +23,7 @@ export type Candidate = {
   readonly seq: number;
   readonly priority: number;
   readonly resumed: boolean;
-  readonly wanted: Wanted;
+  readonly wanted: Pick<Wanted, "collaborators" | "quorum">;
   /** those it had when it was paused; empty if none */
   readonly collaborators: readonly string[];
 };

@@ -93,6 +93,15 @@ export function openDesk({ wire, records, rights, envoys, holdOf }: Desk): () =>
       (error) => ({ envoys: [], error: error.toJSON() }),
     ),
     wire.serve(
+      subjects.devices,
+      {},
+      async ({ exp }) => {
+        const taking = (await records.present(exp)).collaborators;
+        return { envoys: envoys.list().filter(({ name }) => taking.includes(name)) };
+      },
+      (error) => ({ envoys: [], error: error.toJSON() }),
+    ),
+    wire.serve(
       subjects.model,
       {},
       async ({ caller }, { experiment, which }): Promise<ModelReply> => {

@@ -106,6 +106,12 @@ export function started(record: ExperimentRecord, collaborators: readonly string
   };
 }
 
+/** Somebody who came later takes part from now on. */
+export const joined = (record: ExperimentRecord, envoy: string): ExperimentRecord =>
+  record.state !== "in_progress" || record.order !== null || record.collaborators.includes(envoy)
+    ? record
+    : { ...record, collaborators: [...record.collaborators, envoy] };
+
 /** L2 */
 export function ended(record: ExperimentRecord, ending: Ending, now: number): ExperimentRecord {
   if (hasEnded(record)) return record;

@@ -71,7 +71,8 @@ export function lineOf({ entries, acting, limit, share }: Context): Lineup {
     if (actor?.attempt !== attempt) continue;
     if (actor.phase === "waiting") waiting.push(entry);
     const runs = actor.phase === "running" && inputOf(entry).from !== "end";
-    if (runs) running.push({ name, collaborators: actor.collaborators });
+    // who has joined since is in the record
+    if (runs) running.push({ name, collaborators: [...new Set([...actor.collaborators, ...entry.collaborators])] });
   }
   return { waiting, running, limit, share };
 }

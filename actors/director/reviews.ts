@@ -81,7 +81,7 @@ export class Reviews {
       record = await this.#record(exp, await consultation.review({ ...own, ...matter }, signal));
     }
     const verdict = given(record.reviews, own);
-    if (verdict?.approved !== true) return rejectedIn(record);
+    if (verdict?.approved !== true) return rejectedIn(record, []);
     await records.change(exp, (r) => ({ record: reviewed(r) }));
     return { approved: true };
   }
@@ -89,7 +89,7 @@ export class Reviews {
   /** Those of its envoys, which it has been given to. @throws FL_NOT_FOUND, the signal's reason */
   async ofEnvoys(exp: string, collaborators: readonly string[], signal: AbortSignal): Promise<Reviewed> {
     const record = await this.#answered(exp, collaborators, signal);
-    return rejectionIn(record) === undefined ? { approved: true } : rejectedIn(record);
+    return rejectionIn(record, collaborators) === undefined ? { approved: true } : rejectedIn(record, collaborators);
   }
 
   async #present(exp: string): Promise<ExperimentRecord> {
@@ -109,7 +109,7 @@ export class Reviews {
       return await new Promise<ExperimentRecord>((resolve, reject) => {
         const judge = (record: ExperimentRecord): void => {
           const missing = missingIn(record, collaborators);
-          if (missing.length === 0 || rejectionIn(record) !== undefined) resolve(record); // RW3
+          if (missing.length === 0 || rejectionIn(record, collaborators) !== undefined) resolve(record); // RW3
         };
         listener = (record) => record.name === exp && judge(record);
         abort = () => reject(signal.reason);
@@ -147,7 +147,7 @@ export class Reviews {
   }
 }
 
-const subjectOf = (
+export const subjectOf = (
   { plan_digest: planDigest, submission }: ExperimentRecord,
   role: Subject["role"],
   name: string,
@@ -157,12 +157,19 @@ const subjectOf = (
 export const missingIn = (record: ExperimentRecord, collaborators: readonly string[]): string[] =>
   collaborators.filter((name) => given(record.reviews, subjectOf(record, "envoy", name)) === undefined);
 
-const rejectionIn = (record: ExperimentRecord): Review | undefined =>
-  record.reviews.find((r) => !r.approved && given(record.reviews, subjectOf(record, r.role, r.name)) === r);
+/** The verdicts that count: who was asked to join later, and would not, keeps nobody else from it. */
+const verdictsIn = ({ reviews }: ExperimentRecord, collaborators: readonly string[]): Review[] =>
+  reviews.filter((r) => r.role === "director" || collaborators.includes(r.name));
 
-const rejectedIn = ({ reviews, name }: ExperimentRecord): Reviewed => {
+const rejectionIn = (record: ExperimentRecord, collaborators: readonly string[]): Review | undefined =>
+  verdictsIn(record, collaborators).find(
+    (r) => !r.approved && given(record.reviews, subjectOf(record, r.role, r.name)) === r,
+  );
+
+const rejectedIn = (record: ExperimentRecord, collaborators: readonly string[]): Reviewed => {
   const error = new FlError("FL_REJECTED").toJSON();
-  const failure = failureOf(reviews) ?? { role: "director" as const, name, round: null, error };
+  const of = { role: "director" as const, name: record.name, round: null, error };
+  const failure = failureOf(verdictsIn(record, collaborators)) ?? of;
   return { approved: false, failure };
 };
 

@@ -9,7 +9,6 @@
  */
 import { type EventObject, fromCallback, fromPromise, type PromiseActorLogic } from "xstate";
 import { asFlError, FlError } from "../../src/errors.ts";
-import { type Plan, parsePlan } from "../../src/plan/plan.ts";
 import type { Journal } from "../../src/ports.ts";
 import type { ExperimentRecord, Failure, Order, RoundRecord } from "../../src/wire/messages.ts";
 import { buckets, consumers, shelves, subjects } from "../../src/wire/table.ts";
@@ -23,6 +22,7 @@ import { watchDeadlines } from "./deadlines.ts";
 import { openDesk } from "./desk.ts";
 import { Envoys, type Shapes } from "./envoys.ts";
 import { experimentMachine, type Reviewed } from "./experiment.ts";
+import { Joining } from "./joining.ts";
 import { called, type Ending, ended, failed, hasEnded, isLive, isUnderWay, rested, started } from "./lifecycle.ts";
 import { type DirectorEvent, type DirectorInput, directorMachine, type Entry } from "./machine.ts";
 import { step } from "./orders.ts";
@@ -31,6 +31,7 @@ import { remove } from "./removal.ts";
 import { Reviews } from "./reviews.ts";
 import { Rights } from "./rights.ts";
 import { admit } from "./submissions.ts";
+import { wantedOf } from "./wanted.ts";
 
 /** of one ask to an Aggregator that may be restarting */
 const END_MS = 5_000;
@@ -64,6 +65,7 @@ export class DirectorServices {
   readonly #submissions: Journal;
   readonly #rounds: Rows<"{exp}", RoundRecord>;
   readonly #reviews: Reviews;
+  readonly #joining: Joining;
   #casting: Casting | undefined;
   /** what goes on when its actor has ended */
   readonly #work = new Set<Promise<void>>();
@@ -100,6 +102,8 @@ export class DirectorServices {
     this.#rounds = rounds;
     const { wire, consultation, name: director, reviewMs: limitMs } = parts;
     this.#reviews = new Reviews({ wire, records, consultation, director, limitMs });
+    const isFree = (envoy: string): boolean => this.#casting?.isFree(envoy) ?? false;
+    this.#joining = new Joining({ records, envoys, log: wire.ports.log, isFree });
   }
 
   /** The machine, with all that it and its experiments invoke. */
@@ -150,10 +154,19 @@ export class DirectorServices {
             starts: (experiment, collaborators) =>
               sendBack({ type: "experiment.cast", experiment, collaborators } satisfies DirectorEvent),
             waits: (name, hold) => void this.#waits(name, hold),
+            joining: (name) => this.#joining.takenBy(name),
           });
           this.#casting = casting;
-          receive(({ lineup }) => casting.line(lineup));
-          return () => casting.stop();
+          const end = this.envoys.onChange(() => this.#joining.look()); // after the line: whoever waits goes first
+          receive(({ lineup }) => {
+            casting.line(lineup);
+            this.#joining.look();
+          });
+          return () => {
+            casting.stop();
+            end();
+            this.#joining.stop();
+          };
         }),
         experiment,
       },
@@ -218,7 +231,7 @@ export class DirectorServices {
 
   async #review({ name }: Place, signal: AbortSignal): Promise<Reviewed> {
     const record = await this.records.get(name);
-    const { collaborators } = record === undefined ? everybody : wantedOf(record);
+    const collaborators = record === undefined ? "all" : wantedOf(record).collaborators;
     return this.#reviews.own(name, collaborators === "all" ? this.envoys.names() : collaborators, signal);
   }
 
@@ -241,6 +254,7 @@ export class DirectorServices {
     });
     if (record.state !== "in_progress" || record.attempt !== attempt) return false;
     await Promise.all(record.collaborators.map((envoy) => this.envoys.assign(envoy, record, "run")));
+    this.#joining.open(record);
     this.#parts.began(name);
     return true;
   }
@@ -262,7 +276,7 @@ export class DirectorServices {
   }
 
   async #end({ name, collaborators, ending }: Place & { ending: Ending }): Promise<void> {
-    await this.#release(name, collaborators); // V2
+    await this.#release(name, collaborators);
     const { clock, log } = this.#wire.ports;
     await this.records.change(name, (before) => {
       const record = ended(before, ending, clock.now());
@@ -273,8 +287,13 @@ export class DirectorServices {
     log.info({ experiment: name, state: ending.state }, "experiment ended");
   }
 
+  /** Takes it back from all that it was given to, also by a Director before this one (V2). */
   async #release(name: string, collaborators: readonly string[]): Promise<void> {
-    await Promise.all(collaborators.map((envoy) => this.envoys.release(envoy, name)));
+    const asked = await this.#joining.close(name);
+    const record = await this.records.get(name);
+    const later = record !== undefined && wantedOf(record).join ? this.envoys.names() : [];
+    const all = new Set([...collaborators, ...asked, ...(record?.collaborators ?? []), ...later]);
+    await Promise.all([...all].map((envoy) => this.envoys.release(envoy, name)));
   }
 }
 
@@ -283,16 +302,4 @@ function endingOf({ state, outcome, failure }: RoundRecord): Ending | null {
   if (state === "finished" && outcome !== null) return { state, outcome };
   if (state === "failed" && failure !== null) return { state, failure };
   return state === "cancelled" ? { state } : null;
-}
-
-const everybody = { collaborators: "all", quorum: "all" } as const;
-
-/** A plan that another release could read may not be one here: its Aggregator says so, as the experiment's failure. */
-function wantedOf({ submission }: ExperimentRecord): Pick<Plan, "collaborators" | "quorum"> {
-  try {
-    const { collaborators, quorum } = parsePlan(submission.plan);
-    return { collaborators, quorum };
-  } catch {
-    return everybody;
-  }
 }

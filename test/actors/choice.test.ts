@@ -166,6 +166,7 @@ function casting(envoys: ReturnType<typeof roll>) {
     ...{
       envoys,
       clock,
+      joining: () => [],
       starts: (name) => started.push(name),
       waits: (name, hold) => said.push([name, told(hold)!.reason]),
     },

@@ -246,6 +246,86 @@ test("D15 two experiments on disjoint envoys run at the same time, and one that 
   t.is((await s.experiment("absent"))?.state, "pending");
 });
 
+test("who comes after the start joins if the plan lets it, once it has approved; at the end all are free", async (t) => {
+  const s = await scene(t, {}, ["a"]);
+  await s.submit("x", { join: true });
+  await s.running("x");
+  t.deepEqual((await s.experiment("x"))?.collaborators, ["a"]);
+  await s.envoy("no", false);
+  await s.envoy("b");
+  const names = (r: ExperimentRecord | undefined) => r?.collaborators.join(" ");
+  await s.until("x", (r) => names(r) === "a b");
+  await s.untilAssigned("b", ["x 1 run"]);
+  await s.untilAssigned("no", []);
+  await order(s, "pause", "x");
+  await s.until("x", is("paused"));
+  t.deepEqual([await s.assigned("a"), await s.assigned("b"), await s.assigned("no")], [[], [], []]);
+  await order(s, "resume", "x");
+  await s.running("x", 2);
+  t.is(
+    names(await s.experiment("x")),
+    "a b",
+    "it goes on with those it had, and who would not join keeps nobody from it",
+  );
+  finish(s, "x");
+  t.is((await s.until("x", is("finished")))?.failure, null);
+  t.deepEqual([await s.assigned("a"), await s.assigned("b")], [[], []]);
+
+  await s.submit("y", { collaborators: ["a", "b"], join: false, quorum: 1 });
+  await s.running("y");
+  await s.envoy("c");
+  await quiet();
+  t.is(names(await s.experiment("y")), "a b");
+});
+
+test("whoever waits for an envoy has it before an experiment that it might join; that has it when it is free", async (t) => {
+  const s = await scene(t, { limit: 2 }, ["a"]);
+  await s.submit("x", { join: true });
+  await s.running("x");
+  await s.submit("y", { collaborators: ["b"] });
+  await s.until("y", is("pending"));
+  await s.envoy("b");
+  await s.running("y");
+  t.deepEqual((await s.experiment("x"))?.collaborators, ["a"]);
+  finish(s, "y");
+  await s.until("x", (r) => r?.collaborators.length === 2);
+  await s.untilAssigned("b", ["x 1 run"]);
+  await s.submit("z", { collaborators: ["b"] });
+  await s.until("z", is("pending"));
+  await quiet();
+  const z = await s.wire.request(subjects.status, { caller: "ann" }, { experiment: "z" }, { timeoutMs: 2_000 });
+  t.like(z.status?.waiting, { ahead: ["x"] });
+});
+
+test("a Director that comes later gives it to those who have joined, and takes it back from all", async (t) => {
+  const s = await scene(t, {}, ["a"]);
+  await s.submit("x", { join: true });
+  await s.running("x");
+  await s.envoy("b");
+  await s.untilAssigned("b", ["x 1 run"]);
+  s.director.kill();
+  await s.start();
+  for (const envoy of ["a", "b", "c"]) await s.envoy(envoy);
+  await s.untilAssigned("c", ["x 1 run"]);
+  t.like(await order(s, "cancel", "x"), { ok: true });
+  await s.until("x", is("cancelled"));
+  for (const envoy of ["a", "b", "c"]) t.deepEqual(await s.assigned(envoy), [], envoy);
+});
+
+test("an Aggregator is told the devices of the envoys that take part, and of no others", async (t) => {
+  const s = await scene(t, {}, ["a", "b"]);
+  await s.submit("x", { collaborators: ["a"] });
+  await s.running("x");
+  const { envoys } = await s.wire.request(subjects.devices, { exp: "x" }, {}, { timeoutMs: 2_000 });
+  t.deepEqual(
+    envoys.map((e) => e.name),
+    ["a"],
+  );
+  t.like(await s.wire.request(subjects.devices, { exp: "y" }, {}, { timeoutMs: 2_000 }), {
+    ...{ envoys: [], error: { code: "FL_NOT_FOUND" } },
+  });
+});
+
 test("an envoy that may be shared runs several", async (t) => {
   const s = await scene(t, { limit: 2, share: true });
   await s.submit("x");

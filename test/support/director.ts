@@ -208,12 +208,12 @@ export function directing(t: Teardown, { clock }: { clock?: Clock } = {}) {
   const watched = new Set<string>();
   const ends = new AbortController();
   t.teardown(() => ends.abort());
-  const approving = async (envoy: string): Promise<void> => {
+  const approving = async (envoy: string, approved: boolean): Promise<void> => {
     watched.add(envoy);
     const rows = await wire.table(buckets.assignments);
     const approve = async ({ name: exp, plan, archive }: AssignmentRecord["experiments"][number]): Promise<void> => {
       const review = {
-        ...{ role: "envoy" as const, name: envoy, by: "auto", at: 0, approved: true, reason: null },
+        ...{ role: "envoy" as const, name: envoy, by: "auto", at: 0, approved, reason: null },
         ...{ plan_digest: digestOf(plan), archive_digest: archive.digest },
       };
       const ask = () => wire.request(subjects.reviewed, { envoy, exp }, review, { timeoutMs: 2_000 });
@@ -265,15 +265,28 @@ export function directing(t: Teardown, { clock }: { clock?: Clock } = {}) {
       const submission = { v: 1 as const, name, plan: { version: 1, rounds: 3, ...plan }, archive, ...more };
       await wire.append(subjects.submit, await wire.journal("submissions"), { owner }, submission, `${owner}.${name}`);
     },
-    /** An envoy that registers, as its process would, and approves of what it is to look at. */
-    async envoy(envoy: string): Promise<void> {
+    /** An envoy that registers, as its process would, and approves of what it is to look at, or rejects it. */
+    async envoy(envoy: string, approves = true): Promise<void> {
       const info = { v: 1 as const, description: "", sample_shape: [2], target_shape: [1] };
       await wire.request(subjects.register, { envoy }, info, { timeoutMs: 10_000 });
-      if (!watched.has(envoy)) await approving(envoy);
+      if (!watched.has(envoy)) await approving(envoy, approves);
     },
     async assigned(envoy: string): Promise<string[]> {
       const row = await (await wire.table(buckets.assignments)).get({ envoy });
       return (row?.value as AssignmentRecord | undefined)?.experiments.map((e) => `${e.name} ${e.attempt}`) ?? [];
+    },
+    /** Resolves when these are the envoy's assignments: name, attempt and phase of each, in order of names. */
+    async untilAssigned(envoy: string, wanted: readonly string[]): Promise<void> {
+      const rows = await wire.table(buckets.assignments);
+      const ends = new AbortController();
+      await new Promise<void>((resolve, reject) => {
+        const look = ({ value }: { value: AssignmentRecord | undefined }): void => {
+          const all = (value?.experiments ?? []).map((e) => `${e.name} ${e.attempt} ${e.phase}`).sort();
+          if (JSON.stringify(all) === JSON.stringify(wanted)) resolve();
+        };
+        rows.watch({ envoy }, look, ends.signal).catch(reject);
+      });
+      ends.abort();
     },
     /** What the Director has told, in order. */
     async told(exp: string, owner = "ann"): Promise<Event[]> {
