@@ -9,12 +9,12 @@ import type { Plan } from "../../src/plan/plan.ts";
 import { layoutOf } from "../../src/tensor/layout.ts";
 import { parseSafetensors, type Safetensors } from "../../src/tensor/safetensors.ts";
 import { modelOf } from "../../src/tensor/slots.ts";
+import { keptIn } from "../../src/transfer/kept.ts";
 import { readModel } from "../../src/transfer/model-stream.ts";
 import { readUpload } from "../../src/transfer/upload.ts";
 import type { ExperimentRecord, RoundRecord, Uploaded } from "../../src/wire/messages.ts";
 import { buckets, shelves } from "../../src/wire/table.ts";
 import type { Wire } from "../../src/wire/wire.ts";
-import { keptObject } from "./keeping.ts";
 
 export type InitialModel = Pick<Safetensors, "layout" | "values"> & {
   /** the round that has made it, and the rounds of training in it, as this experiment counts them */
@@ -52,10 +52,7 @@ async function stored(wire: Wire, from: NonNullable<Plan["from"]>, owner: string
   if (record?.owner !== owner) throw new FlError("FL_NOT_FOUND", { reason: `there is no experiment ${exp}` }); // IM1
   const open = (await rounds.get({ exp }))?.value;
   if (typeof round === "number") {
-    const kept = open?.kept ?? [];
-    if (kept.includes(round)) return shelved(wire, keptObject(exp, round));
-    const keeps = kept.length === 0 ? "none" : kept.join(", ");
-    throw new FlError("FL_NOT_FOUND", { reason: `${exp} keeps no model of round ${round}; it keeps ${keeps}` });
+    return shelved(wire, keptIn(exp, open?.kept ?? [], round));
   }
   if (record.outcome !== null) return shelved(wire, record.outcome.objects[round]);
   return streamed(wire, exp, round, open);

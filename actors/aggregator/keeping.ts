@@ -10,11 +10,8 @@ import type { Plan } from "../../src/plan/plan.ts";
 import type { Layout } from "../../src/tensor/layout.ts";
 import { writeSafetensors } from "../../src/tensor/safetensors.ts";
 import { modelOf } from "../../src/tensor/slots.ts";
-import { shelves } from "../../src/wire/table.ts";
+import { keptObject, shelves } from "../../src/wire/table.ts";
 import type { Wire } from "../../src/wire/wire.ts";
-
-/** The name of a kept round's model in the store of models. */
-export const keptObject = (exp: string, round: number): string => `${exp}.round-${round}`;
 
 export class Keeping {
   readonly #wire: Wire;

@@ -6,6 +6,7 @@
  */
 import { FlError } from "../../src/errors.ts";
 import { eventSource, metricSource, type Source } from "../../src/transfer/feed.ts";
+import { keptIn } from "../../src/transfer/kept.ts";
 import type { Event, Metric, ModelReply, Progress } from "../../src/wire/messages.ts";
 import { buckets, subjects } from "../../src/wire/table.ts";
 import type { Wire } from "../../src/wire/wire.ts";
@@ -104,9 +105,13 @@ export function openDesk({ wire, records, rights, envoys, holdOf }: Desk): () =>
     wire.serve(
       subjects.model,
       {},
-      async ({ caller }, { experiment, which }): Promise<ModelReply> => {
+      async ({ caller }, { experiment, which, round }): Promise<ModelReply> => {
         const { submission, outcome } = await rights.find(caller, experiment);
         const { archive, plan } = submission;
+        if (which === "round") {
+          const object = keptIn(experiment, (await roundOf(experiment))?.kept ?? [], round);
+          return { object, archive, plan };
+        }
         if (outcome !== null) return { object: outcome.objects[which], archive, plan };
         const row = await roundOf(experiment);
         const best = row?.best ?? null;

@@ -2,16 +2,16 @@
  * What the Director hands out in frames: workspace archives to the envoys that run them, models and archives to their owners.
  * Nobody else reads where they lie.
  *
- * V1 An envoy is given what it is assigned, for review or to run it, an owner what is its own. For everything else the answer is empty, as it is for
- *    what is not there.
- * V2 A final model is held in memory while it is being asked for, one at a time, and HOLD_MS longer.
+ * V1 An envoy is given what it is assigned, for review or to run it, an owner what is its own. For everything else the answer
+ *    is empty, as it is for what is not there.
+ * V2 A stored model is held in memory while it is being asked for, one at a time, and HOLD_MS longer.
  */
 import type { Shelf } from "../../src/ports.ts";
 import { chunkCount, encodeChunk, encodeFrame } from "../../src/tensor/frame.ts";
 import { readFrame } from "../../src/transfer/model-stream.ts";
 import { readChunk } from "../../src/transfer/upload.ts";
 import type { ExperimentRecord, Give, RoundRecord } from "../../src/wire/messages.ts";
-import { buckets, shelves } from "../../src/wire/table.ts";
+import { buckets, keptObject, shelves } from "../../src/wire/table.ts";
 import type { Rows, Wire } from "../../src/wire/wire.ts";
 import type { Envoys } from "./envoys.ts";
 import type { Records } from "./records.ts";
@@ -47,6 +47,8 @@ export class Giving {
       case "best":
       case "last":
         return this.#file(record.outcome?.objects[asked.what], asked.index);
+      case "kept":
+        return this.#kept(record.name, asked);
       case "round":
         return this.#frame(record.name, asked);
     }
@@ -69,9 +71,18 @@ export class Giving {
     return bytes === undefined || index >= chunkCount(bytes.length) ? NONE : encodeFrame(bytes, index);
   }
 
-  async #frame(exp: string, { epoch, round, index }: Give): Promise<Uint8Array> {
+  async #kept(exp: string, { round, index }: Give): Promise<Uint8Array> {
+    const kept = (await this.#round(exp))?.kept ?? [];
+    return round !== undefined && kept.includes(round) ? this.#file(keptObject(exp, round), index) : NONE;
+  }
+
+  async #round(exp: string): Promise<RoundRecord | undefined> {
     const rows: Rows<"{exp}", RoundRecord> = await this.#wire.table(buckets.rounds);
-    const record = (await rows.get({ exp }))?.value;
+    return (await rows.get({ exp }))?.value;
+  }
+
+  async #frame(exp: string, { epoch, round, index }: Give): Promise<Uint8Array> {
+    const record = await this.#round(exp);
     const ref = [record?.model, record?.best?.model].find((r) => r?.epoch === epoch && r?.round === round);
     if (!ref || index >= ref.chunks) return NONE;
     const place = { wire: this.#wire, journal: await this.#wire.journal("model", exp), exp };

@@ -231,7 +231,7 @@ export const lines = {
     .strictObject({
       type: z.literal("model"),
       experiment: name.describe("the experiment's"),
-      which: z.enum(["best", "last"]).describe("which of its models"),
+      which: text.describe("which of its models: `best`, `last`, or `round-<n>`"),
       rounds: count.describe("rounds of training in it"),
       parameters: count.describe("how many numbers it is"),
       dir: text.describe("folder of the files"),

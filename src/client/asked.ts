@@ -13,7 +13,7 @@ import { layoutOf } from "../tensor/layout.ts";
 import { parseSafetensors } from "../tensor/safetensors.ts";
 import type { Event, ExperimentRecord, Metric, Status } from "../wire/messages.ts";
 import type { Asking, Page } from "./asking.ts";
-import type { Holdings, ReadOptions, Weights, Which } from "./holdings.ts";
+import { type Holdings, type ReadOptions, type Weights, type Which, whichName } from "./holdings.ts";
 import { type Shard, shapesOf } from "./shards.ts";
 
 const WAIT_MS = 20_000;
@@ -154,15 +154,14 @@ export class Asked implements Holdings {
   }
 
   async weights({ name: experiment, outcome }: ExperimentRecord, which: Which): Promise<Weights> {
-    if (outcome !== null) {
-      const bytes = await this.#asking.takeWhole({ experiment, what: which });
-      if (bytes === undefined)
-        throw new FlError("FL_NOT_FOUND", { reason: `no ${which} model of ${experiment} is stored` });
-      const { layout, values, metadata } = parseSafetensors(bytes);
-      return { layout, values, rounds: Number(metadata.rounds ?? 0) };
+    if (typeof which === "object") {
+      const { round } = which;
+      await this.#asking.model({ experiment, which: "round", round }); // FL_NOT_FOUND says which ones are kept
+      return this.#file({ experiment, what: "kept", round }, which);
     }
+    if (outcome !== null) return this.#file({ experiment, what: which }, which);
     for (let tries = 0; tries < TRIES; tries++) {
-      const { ref, specs = [], rounds = 0 } = await this.#asking.model(experiment, which);
+      const { ref, specs = [], rounds = 0 } = await this.#asking.model({ experiment, which });
       if (ref === undefined) break; // it has ended meanwhile
       const { epoch, round } = ref;
       const values = new Float32Array(ref.bytes / 4);
@@ -175,6 +174,14 @@ export class Asked implements Holdings {
       reason: `the ${which} model of ${experiment} is not kept any more`,
       experiment,
     });
+  }
+
+  async #file(what: Parameters<Asking["take"]>[0], which: Which): Promise<Weights> {
+    const bytes = await this.#asking.takeWhole(what);
+    if (bytes === undefined)
+      throw new FlError("FL_NOT_FOUND", { reason: `no ${whichName(which)} model of ${what.experiment} is stored` });
+    const { layout, values, metadata } = parseSafetensors(bytes);
+    return { layout, values, rounds: Number(metadata.rounds ?? 0) };
   }
 
   /** False if it is not kept any more. */

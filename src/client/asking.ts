@@ -13,6 +13,7 @@ import type {
   ExperimentState,
   Give,
   Metric,
+  ModelQuery,
   ModelReply,
   Status,
 } from "../wire/messages.ts";
@@ -64,8 +65,8 @@ export class Asking {
   }
 
   /** @throws FL_NOT_FOUND, FL_STATE before there is one */
-  model(experiment: string, which: "best" | "last"): Promise<ModelReply> {
-    return this.#ask(subjects.model, { experiment, which });
+  model(asked: ModelQuery): Promise<ModelReply> {
+    return this.#ask(subjects.model, asked);
   }
 
   /** Answers when something new is there, or after `waitMs`. */

@@ -240,6 +240,13 @@ export class Experiment {
     return this.#model("last", options);
   }
 
+  /** The model of a round that the plan's `checkpoints` have kept, while it runs and after. @throws as `bestModel` */
+  roundModel(round: number, options?: { as?: "layers" }): Promise<LayersModel>;
+  roundModel(round: number, options: { as: "tensors" }): Promise<NamedTensors>;
+  roundModel(round: number, options?: ModelOptions): Promise<LayersModel | NamedTensors> {
+    return this.#model({ round }, options);
+  }
+
   async #model(which: Which, { as = "layers" }: ModelOptions = {}): Promise<LayersModel | NamedTensors> {
     const fetched = await this.model(which);
     if (as === "tensors") return namedTensors(fetched.layout, fetched.values);
@@ -258,7 +265,7 @@ export class Experiment {
 
   /** Writes model.safetensors, model.json and weights.bin into `dir`, which is made. @throws as `bestModel` */
   async save(dir: string, model: Which | FetchedModel = "best"): Promise<SavedModel> {
-    const fetched = typeof model === "string" ? await this.model(model) : model;
+    const fetched = typeof model === "object" && "values" in model ? model : await this.model(model);
     const { saveModel } = await import("./saved-model.ts");
     return saveModel(this.#access.holdings, fetched, dir);
   }

@@ -10,7 +10,9 @@ import type { Event, ExperimentRecord, Metric, Status, Uploaded } from "../wire/
 import type { Shard } from "./shards.ts";
 
 export type ReadOptions = { readonly follow?: boolean | undefined; readonly signal?: AbortSignal | undefined };
-export type Which = "best" | "last";
+/** `round`: one that the plan's `checkpoints` have kept. */
+export type Which = "best" | "last" | { readonly round: number };
+export const whichName = (which: Which): string => (typeof which === "string" ? which : `round-${which.round}`);
 export type Weights = {
   /** rounds of training that are in it */
   readonly rounds: number;

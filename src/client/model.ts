@@ -1,5 +1,6 @@
 /**
- * A model's weights where they are stored: a safetensors object once the experiment has finished, the MODEL stream before.
+ * A model's weights where they are stored: a safetensors object once the experiment has finished, or if its round is kept, the
+ * MODEL stream before.
  *
  * M1 The weights are whole or there are none: a model that the stream has dropped meanwhile is looked up again.
  */
@@ -8,6 +9,7 @@ import type { Plan } from "../plan/plan.ts";
 import { layoutOf } from "../tensor/layout.ts";
 import { parseSafetensors } from "../tensor/safetensors.ts";
 import { modelOf } from "../tensor/slots.ts";
+import { keptIn } from "../transfer/kept.ts";
 import { readModel } from "../transfer/model-stream.ts";
 import type { ExperimentRecord, Uploaded } from "../wire/messages.ts";
 import { buckets, shelves } from "../wire/table.ts";
@@ -27,7 +29,11 @@ export type FetchedModel = Weights & {
 };
 
 /** @throws FL_STATE before there is one, FL_NOT_FOUND when it is not kept any more */
-export function readWeights(wire: Wire, { name, outcome }: ExperimentRecord, which: Which): Promise<Weights> {
+export async function readWeights(wire: Wire, { name, outcome }: ExperimentRecord, which: Which): Promise<Weights> {
+  if (typeof which === "object") {
+    const row = await (await wire.table(buckets.rounds)).get({ exp: name });
+    return shelved(wire, keptIn(name, row?.value.kept ?? [], which.round));
+  }
   return outcome === null ? streamed(wire, name, which) : shelved(wire, outcome.objects[which]);
 }
 
@@ -38,7 +44,7 @@ async function shelved(wire: Wire, object: string): Promise<Weights> {
   return { layout, values, rounds: Number(metadata.rounds ?? 0) };
 }
 
-async function streamed(wire: Wire, experiment: string, which: Which): Promise<Weights> {
+async function streamed(wire: Wire, experiment: string, which: "best" | "last"): Promise<Weights> {
   const rounds = await wire.table(buckets.rounds);
   for (let tries = 0; tries < TRIES; tries++) {
     const record = (await rounds.get({ exp: experiment }))?.value;

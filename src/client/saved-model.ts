@@ -14,7 +14,7 @@ import { writeSafetensors } from "../tensor/safetensors.ts";
 import { checkExperiment } from "../workspace/define.ts";
 import { dependenciesIn, installedAt } from "../workspace/dependencies.ts";
 import { importWorkspace, linkPackages, openArchive } from "../workspace/open.ts";
-import type { Holdings } from "./holdings.ts";
+import { type Holdings, whichName } from "./holdings.ts";
 import type { FetchedModel } from "./model.ts";
 
 export type SavedModel = { readonly dir: string; readonly files: readonly string[] };
@@ -25,7 +25,7 @@ export async function saveModel(holdings: Holdings, model: FetchedModel, dir: st
   const folder = resolve(dir);
   await mkdir(folder, { recursive: true });
   const safetensors = join(folder, "model.safetensors");
-  const metadata = { experiment, which, rounds: String(rounds) };
+  const metadata = { experiment, which: whichName(which), rounds: String(rounds) };
   await writeFile(`${safetensors}.part`, writeSafetensors(layout, values, metadata));
   await rename(`${safetensors}.part`, safetensors);
   const trainer = await openModel(holdings, model);

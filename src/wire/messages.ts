@@ -550,8 +550,14 @@ export const envoyStatus = z.object({
 export type EnvoyStatus = z.infer<typeof envoyStatus>;
 export const envoysReply = z.object({ envoys: z.array(envoyStatus), error: wireError.optional() });
 
-export const modelQuery = z.strictObject({ experiment: name, which: z.enum(["best", "last"]) });
-/** Which model it is: a file once the experiment has ended, what entered a round before. Its chunks are given by `give`. */
+/** `round` is one that the plan's `checkpoints` have kept, by its number. */
+export const modelQuery = z.strictObject({
+  experiment: name,
+  which: z.enum(["best", "last", "round"]),
+  round: count.optional(),
+});
+export type ModelQuery = z.infer<typeof modelQuery>;
+/** Which model it is: a file once the experiment has ended, or if its round is kept, what entered a round before. Its chunks are given by `give`. */
 export const modelReply = z.object({
   object: z.string().optional(),
   ref: modelRef.optional(),
@@ -563,10 +569,13 @@ export const modelReply = z.object({
   error: wireError.optional(),
 });
 export type ModelReply = z.infer<typeof modelReply>;
-/** `best` and `last` are files of an experiment that has ended; `round` is the model that `epoch` stored for that round. */
+/**
+ * `best` and `last` are files of an experiment that has ended, `kept` is that of a kept `round`; `round` is the model that
+ * `epoch` stored for that round.
+ */
 export const give = z.strictObject({
   experiment: name,
-  what: z.enum(["archive", "best", "last", "round"]),
+  what: z.enum(["archive", "best", "last", "kept", "round"]),
   epoch: count.optional(),
   round: count.optional(),
   index: count,

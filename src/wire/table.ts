@@ -489,3 +489,5 @@ export const shelves = {
     doc: "Kept and final models as safetensors: `{exp}.best`, `{exp}.last`, `{exp}.round-{n}`.",
   },
 } as const;
+/** The name of a kept round's model in the store of models. */
+export const keptObject = (exp: string, round: number): string => `${exp}.round-${round}`;

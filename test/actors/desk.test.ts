@@ -164,7 +164,7 @@ for (const secured of [true, false]) {
     t.is((await ann.experiment("mine").ended()).state, "finished");
   });
 
-  test(`a model is given to its owner, before the end and after: ${how}`, async (t) => {
+  test(`D26 a model is given to its owner, before the end and after: ${how}`, async (t) => {
     const { wire, client, open, finish } = await scene(t);
     const ann = client("ann", secured);
     const large = layoutOf([{ name: "w", dtype: "f32", shape: [(3 * CHUNK_BYTES) / 4 + 7] }]);
@@ -202,7 +202,28 @@ for (const secured of [true, false]) {
   });
 }
 
-test("nobody is given another's model or archive, whatever frame it asks for", async (t) => {
+for (const secured of [true, false]) {
+  const how = secured ? "asked of the Director" : "read where it is stored";
+
+  test(`D26 the model of a kept round is given by its number, while it runs and after; of none that is not kept: ${how}`, async (t) => {
+    const { wire, client, open, finish } = await scene(t);
+    const layout = layoutOf([{ name: "w", dtype: "f32", shape: [5] }]);
+    const values = new Float32Array(5).fill(0.25);
+    await (await wire.shelf(shelves.models)).put("mine.round-2", writeSafetensors(layout, values, { rounds: "2" }));
+    await (await wire.shelf(shelves.models)).put("mine.round-1", writeSafetensors(layout, values, { rounds: "1" }));
+    await open(null, layout, { kept: [2] });
+    const mine = client("ann", secured).experiment("mine");
+    for (const end of [async () => {}, finish]) {
+      await end();
+      t.like(await mine.model({ round: 2 }), { rounds: 2, which: { round: 2 } });
+      t.deepEqual((await mine.roundModel(2, { as: "tensors" })).w?.values, values);
+      await refused(t, () => mine.model({ round: 1 }), "FL_NOT_FOUND");
+      await refused(t, () => client("bob", secured).experiment("mine").model({ round: 2 }), "FL_NOT_FOUND");
+    }
+  });
+}
+
+test("D26 nobody is given another's model or archive, whatever frame it asks for", async (t) => {
   const { world, client, open, wire } = await scene(t);
   const layout = layoutOf([{ name: "w", dtype: "f32", shape: [CHUNK_BYTES] }]);
   const place = { wire, journal: await wire.journal("model", "mine"), exp: "mine" };
@@ -218,7 +239,13 @@ test("nobody is given another's model or archive, whatever frame it asks for", a
     const asked = { experiment: "mine", index: 0, ...what } as never;
     return (await world.wire(caller).request(subjects.give, { caller }, asked, { timeoutMs: 30_000 })).length;
   };
-  const everything = [{ what: "archive" }, { what: "round", epoch: 1, round: 2 }, { what: "last" }, { what: "best" }];
+  const everything = [
+    { what: "archive" },
+    { what: "round", epoch: 1, round: 2 },
+    { what: "last" },
+    { what: "best" },
+    { what: "kept", round: 2 },
+  ];
   for (const what of everything) t.is(await give("bob", what), 0);
   t.true((await give("ann", everything[0]!)) > CHUNK_BYTES);
   t.true((await give("ann", everything[1]!)) > CHUNK_BYTES);
