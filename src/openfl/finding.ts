@@ -2,8 +2,6 @@
  * What became of one key: the words of the report.
  *
  * F1 Every value that is in force in the imported files has exactly one finding.
- * F2 `awaits` names what would take the value: a key of the plan, `aggregation NAME` or `entente VERB`. There is none yet:
- *    a test fails the day there is (test/openfl/keys.test.ts), and the row becomes `mapped` or `renamed`.
  */
 import type { PlanInput } from "../plan/plan.ts";
 import type { Json } from "./source.ts";
@@ -12,7 +10,7 @@ export const outcomes = {
   mapped: "the plan has it, under the key named",
   renamed: "it is here under a better name, outside the plan",
   implied: "nothing to write: it always holds here, or the need for it does not arise",
-  none: "no counterpart, or none yet",
+  none: "no counterpart",
   unknown: "OpenFL has no such key, or cannot have meant this value",
 } as const;
 export type Outcome = keyof typeof outcomes;
@@ -23,8 +21,6 @@ export type Verdict = {
   readonly target?: string;
   /** what the plan then says under `target`; left out where another key's reading says it */
   readonly value?: unknown;
-  /** F2 */
-  readonly awaits?: string;
   /** one sentence, or half of one */
   readonly note: string;
 };
@@ -50,10 +46,4 @@ export const mapped = (target: string, note: string, value?: unknown): Verdict =
 export const renamed = (target: string, note: string): Verdict => ({ outcome: "renamed", target, note });
 export const implied = (note: string): Verdict => ({ outcome: "implied", note });
 export const none = (note: string): Verdict => ({ outcome: "none", note });
-/** No counterpart until there is what it awaits. F2 */
-export const yet = (awaits: string, note: string): Verdict => ({
-  outcome: "none",
-  awaits,
-  note: `no counterpart yet: ${note}`,
-});
 export const unknown = (note: string): Verdict => ({ outcome: "unknown", note });

@@ -10,7 +10,7 @@
  */
 import { pipeline, pipelineSetting } from "./compressing.ts";
 import type { Facts } from "./facts.ts";
-import { implied, mapped, none, renamed, unknown, type Verdict, yet } from "./finding.ts";
+import { implied, mapped, none, renamed, unknown, type Verdict } from "./finding.ts";
 import * as read from "./readings.ts";
 import type { Sourced } from "./source.ts";
 
@@ -46,7 +46,7 @@ const atShare = implied("stragglers: percentage, if its share is below all");
 const forAll = implied("a round waits for everyone unless it has a deadline");
 const ownAssigner = renamed("assigner", "a module of your own, called each round: ./mine.ts");
 const ownPolicy = renamed("stragglers", "a module of your own: ./mine.ts");
-const masked = none("no counterpart yet: updates are not masked");
+const masked = none("no counterpart: updates are not masked");
 
 export const planKeys: readonly Row[] = [
   row("*.defaults", resolved, { cases: { null: implied("names no file") } }),

@@ -39,23 +39,6 @@ test("keys: what is mapped goes to a key that the plan has, with a value that it
   }
 });
 
-test("keys: what is awaited is not there; once it is, map it in src/openfl/keys.ts (F2)", async (t) => {
-  const sources = ["keys.ts", "readings.ts"].map((f) => readFileSync(join(root, "src/openfl", f), "utf8")).join("\n");
-  const awaited = new Set([...sources.matchAll(/\byet\(\s*"([^"]+)"/g)].map(([, what]) => what!));
-  for (const [, { awaits }] of verdicts) t.true(awaits === undefined || awaited.has(awaits));
-  const { text } = await run(t, ["--help"]);
-  for (const awaits of awaited) {
-    const [word, name] = awaits.split(" ") as [string, string?];
-    if (word === "aggregation") t.false(name! in aggregations, awaits);
-    else if (word === "entente")
-      t.false(
-        text.some((line) => line.trim().startsWith(`${name} `)),
-        awaits,
-      );
-    else t.false(ours.has(awaits), `the plan has the key ${awaits}`);
-  }
-});
-
 test("keys: no row hides behind an earlier one, and each says in half a sentence what it means (K1)", (t) => {
   t.is(new Set(openflKeys.map((r) => r.key)).size, openflKeys.length);
   const hides = (a: string, b: string): boolean => {

@@ -29,7 +29,7 @@ tasks:
     text,
     `# plan/plan.yaml of OpenFL, as a plan here. docs/plan.md has the keys, docs/coming-from-openfl.md the way over.
 # What it asks for and does not get:
-#   plan/plan.yaml:4 aggregator.settings.secure_aggregation = true: no counterpart yet: updates are not masked
+#   plan/plan.yaml:4 aggregator.settings.secure_aggregation = true: no counterpart: updates are not masked
 
 version: 1
 
