@@ -158,6 +158,8 @@ function enter(role: Role): void {
   process.on("SIGINT", ask);
   process.on("disconnect", () => process.exit(1)); // M2
 
+  /** the server lets its name in no more */
+  let putOut: FlError | undefined;
   const main = async (): Promise<number> => {
     try {
       await perform(role, {
@@ -171,7 +173,13 @@ function enter(role: Role): void {
           const credentials = await loadCredentials(config, Date.now());
           const { kinds, name: bearer } = role.worn;
           if (credentials) checkBearer(credentials, { fed: config.fed, kinds, name: bearer(config as never) }); // M5
-          return connectNats({ url: config.url, name, log, signal: stop.signal, credentials });
+          const nats = await connectNats({ url: config.url, name, log, signal: stop.signal, credentials });
+          void nats.over.then((refusal) => {
+            if (refusal === undefined || stop.signal.aborted) return;
+            putOut = refusal;
+            ask();
+          });
+          return nats;
         },
         parent: { tell, hear: (listener) => void process.on("message", listener) },
         // Asked to leave, it has no outcome to tell: whoever asked knows, and a supervisor that did not starts the next one.
@@ -179,9 +187,10 @@ function enter(role: Role): void {
           if (!stop.signal.aborted) tell({ type: "output", output });
         },
       });
+      if (putOut !== undefined) throw putOut;
       return 0;
     } catch (e) {
-      const error = asFlError(e);
+      const error = putOut ?? asFlError(e);
       if (stop.signal.aborted && error.code === "FL_CLOSED") return 0;
       log.error({ err: error, code: error.code }, "failed");
       tell({ type: "failed", error: error.toJSON() });

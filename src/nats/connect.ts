@@ -36,6 +36,8 @@ export type NatsPorts = {
   readonly bus: Bus;
   readonly store: Store;
   readonly serverVersion: string;
+  /** Resolves once the connection is closed for good: why, if the server lets this name in no more. */
+  readonly over: Promise<FlError | undefined>;
   close(): Promise<void>;
 };
 
@@ -58,7 +60,13 @@ export async function connectNats(options: ConnectOptions): Promise<NatsPorts> {
     const serverVersion = nc.info?.version ?? "";
     for (const warning of checkServerVersion(serverVersion).warnings) log.warn({ serverVersion }, warning);
     if (!confined) await jetStreamOf(link, url, signal);
-    return { bus: new NatsBus(link), store: new NatsStore(link), serverVersion, close: () => link.close() };
+    return {
+      bus: new NatsBus(link),
+      store: new NatsStore(link),
+      serverVersion,
+      over: link.over,
+      close: () => link.close(),
+    };
   } catch (e) {
     await link.close();
     throw e;

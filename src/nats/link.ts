@@ -52,6 +52,11 @@ export class Link {
   readonly #guarded = new Set<(e: FlError) => void>();
   #connected = true;
   #closed = false;
+  #tell: (refusal: FlError | undefined) => void = () => {};
+  /** resolves once it is closed for good: why, if the server lets this name in no more */
+  readonly over = new Promise<FlError | undefined>((resolve) => {
+    this.#tell = resolve;
+  });
 
   constructor(nc: NatsConnection, { name, inboxPrefix, log, confined = false }: LinkOptions) {
     this.nc = nc;
@@ -203,6 +208,8 @@ export class Link {
     this.#closed = true;
     this.#connected = false;
     if (e instanceof Error) this.log.error({ err: e }, "connection closed for good");
+    const refused = e instanceof Error && e.name === "AuthorizationError";
+    this.#tell(refused ? new FlError("FL_DENIED", { reason: e.message }, { cause: e }) : undefined);
     this.mux.close();
     for (const reject of [...this.#guarded]) reject(new FlError("FL_CLOSED"));
     for (const { reject } of this.#waiting) reject(new FlError("FL_CLOSED"));

@@ -70,6 +70,7 @@ test("who is revoked is cut off, and who is not stays", async (t) => {
   await s.pki.issue({ kind: "envoy", name: "west", days: 1, now: Date.now() });
   await s.admit();
   await t.throwsAsync(beat(south, "south"), { instanceOf: FlError });
+  t.is((await south!.over)?.code, "FL_DENIED");
   await beat(north, "north");
   const west = await s.connect("envoy west");
   await beat(west, "west");

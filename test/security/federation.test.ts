@@ -57,6 +57,17 @@ test("C35 a role does not go by another name than its certificate's, nor with ha
   await t.throwsAsync(Federation.connect({ ...as, fed: "other" }), { code: "FL_TLS", message: /of federation test/ });
 });
 
+test("a role that is revoked while it runs ends, and says why", async (t) => {
+  const s = await securedServer(t, ["director director", "envoy north"]);
+  const fed = await testFederation(t, FED, s);
+  await fed.start("director", "director");
+  await fed.start("envoy", "north", shard(0));
+  await s.pki.revoke("north", undefined, Date.now());
+  await s.admit();
+  const ended = await fed.gone("envoy", "north");
+  t.is(ended.how === "failed" ? ended.error.code : ended.how, "FL_DENIED");
+});
+
 test("D18 C35 over mutual TLS an experiment trains to its end, another's failure is told to its owner, and to nobody else", async (t) => {
   const s = await securedServer(t, ["director director", "envoy north", "envoy south", "manager ann", "manager bob"]);
   const fed = await testFederation(t, FED, s);
