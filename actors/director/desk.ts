@@ -51,7 +51,7 @@ export function openDesk({ wire, records, rights, envoys, holdOf }: Desk): () =>
   const ends = [
     () => closing.abort(),
     () => giving.end(),
-    ...openOrders({ wire, records, rights }),
+    ...openOrders({ wire, records, rights, envoys }),
     wire.on(subjects.progress, {}, ({ exp }, told) => {
       progress.set(exp, told);
     }),

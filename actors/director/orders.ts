@@ -11,10 +11,11 @@ import type { Ordered } from "../../src/wire/requests.ts";
 import { type OrderPattern, type Subject, subjects } from "../../src/wire/table.ts";
 import type { Wire } from "../../src/wire/wire.ts";
 import type { Announcement } from "../ledger.ts";
+import { checkRunnable } from "./admission.ts";
+import type { Envoys } from "./envoys.ts";
 import * as lifecycle from "./lifecycle.ts";
 import type { Change, Records } from "./records.ts";
 import type { Rights } from "./rights.ts";
-import { checkRunnable } from "./submissions.ts";
 
 /** how long an answer may be waited for; below what a client allows */
 const SOON_MS = 4_000;
@@ -24,6 +25,7 @@ export type Orders = {
   readonly records: Records;
   /** what is another's is not there: FL_NOT_FOUND */
   readonly rights: Rights;
+  readonly envoys: Envoys;
 };
 
 const event = ({ attempt, failure }: ExperimentRecord, type: Announcement["type"]): Announcement => ({
@@ -46,7 +48,7 @@ export const step = (
 ): Promise<ExperimentRecord> => records.change(name, (before) => changed(before, next(before)));
 
 /** Serves until the returned functions are called. */
-export function openOrders({ wire, records, rights }: Orders): (() => void)[] {
+export function openOrders({ wire, records, rights, envoys }: Orders): (() => void)[] {
   const { clock, log } = wire.ports;
   const refused = (error: FlError): Ordered => ({ ok: false, error: error.toJSON() });
 
@@ -86,7 +88,7 @@ export function openOrders({ wire, records, rights }: Orders): (() => void)[] {
       return step(records, experiment, lifecycle.resumed);
     }),
     order("retry", subjects.retry, async ({ experiment, fresh }, _, { owner, submission }) => {
-      await checkRunnable(wire, owner, submission);
+      await checkRunnable({ wire, records, envoys }, owner, submission);
       return step(records, experiment, (r) => lifecycle.retried(r, fresh, clock.now()));
     }),
     order("priority", subjects.priority, ({ experiment, priority }) =>

@@ -192,7 +192,7 @@ export class DirectorServices {
 
   #consume(sendBack: (event: DirectorEvent) => void): () => void {
     const ends = new AbortController();
-    const parts = { wire: this.#wire, records: this.records };
+    const parts = { wire: this.#wire, records: this.records, envoys: this.envoys };
     const working: Promise<void> = this.#submissions
       .work({ durable: consumers.director.durable, signal: ends.signal }, (message) => admit(parts, message))
       .catch((e) => sendBack({ type: "watch.failed", error: asFlError(e).toJSON() }))

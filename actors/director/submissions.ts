@@ -9,24 +9,21 @@
  */
 import { z } from "zod";
 import { asFlError, FlError } from "../../src/errors.ts";
-import { parsePlan } from "../../src/plan/plan.ts";
 import type { Stored } from "../../src/ports.ts";
-import { readUpload } from "../../src/transfer/upload.ts";
 import { decode } from "../../src/wire/codec.ts";
 import { type ExperimentRecord, type Failure, type Submission, submission as schema } from "../../src/wire/messages.ts";
 import { subjects } from "../../src/wire/table.ts";
 import { match, TOKEN } from "../../src/wire/template.ts";
-import type { Wire } from "../../src/wire/wire.ts";
-import { LIMITS } from "../../src/workspace/archive.ts";
-import { checkBuiltin } from "../aggregation/builtin.ts";
 import type { Announcement } from "../ledger.ts";
+import { type Admission, checkRunnable } from "./admission.ts";
 import { ended, planned, submitted } from "./lifecycle.ts";
 import type { Records } from "./records.ts";
 
-export type Submissions = { readonly wire: Wire; readonly records: Records };
+export type Submissions = Admission & { readonly records: Records };
 
 /** Handles one message of the submissions stream. Rejects only where another try may go better. */
-export async function admit({ wire, records }: Submissions, message: Stored): Promise<void> {
+export async function admit(parts: Submissions, message: Stored): Promise<void> {
+  const { wire, records } = parts;
   const { counters, log } = wire.ports;
   const owner = match(subjects.submit.pattern, message.subject)?.owner ?? "unknown";
   let submission: Submission;
@@ -45,7 +42,7 @@ export async function admit({ wire, records }: Submissions, message: Stored): Pr
     return;
   }
   const { name } = submission;
-  const record = await made(wire, records, { owner, submission, seq: message.seq });
+  const record = await made(parts, { owner, submission, seq: message.seq });
   if (record.seq === message.seq) return;
   const error = new FlError("FL_EXISTS", { reason: `an experiment ${name} exists`, owner, seq: message.seq });
   counters.drop(log, "submission.refused", { experiment: name, owner, seq: message.seq });
@@ -54,12 +51,13 @@ export async function admit({ wire, records }: Submissions, message: Stored): Pr
 
 type Made = { owner: string; submission: Submission; seq: number };
 
-async function made(wire: Wire, records: Records, { owner, submission, seq }: Made): Promise<ExperimentRecord> {
+async function made(parts: Submissions, { owner, submission, seq }: Made): Promise<ExperimentRecord> {
+  const { wire, records } = parts;
   const at = wire.ports.clock.now();
   const record = submitted(submission, { owner, seq, at });
   const detail = { owner, seq };
   try {
-    await checkRunnable(wire, owner, submission);
+    await checkRunnable(parts, owner, submission);
     return await records.make(planned(record), { type: "experiment.accepted", round: null, detail });
   } catch (e) {
     const error = asFlError(e);
@@ -100,13 +98,4 @@ function nameIn({ data, contentType, subject }: Stored): string | undefined {
     key = colon === undefined ? "" : (word ?? "");
   }
   return undefined;
-}
-
-/** What can be known before it runs. @throws FL_PLAN_INVALID, FL_PART_UNKNOWN, FL_ARCHIVE_INVALID, FL_NOT_FOUND, FL_DIGEST_MISMATCH */
-export async function checkRunnable(wire: Wire, owner: string, { plan, archive }: Submission): Promise<void> {
-  checkBuiltin(parsePlan(plan).aggregation);
-  if (archive.bytes > LIMITS.packedBytes) {
-    throw new FlError("FL_ARCHIVE_INVALID", { reason: `larger than ${LIMITS.packedBytes} bytes` });
-  }
-  await readUpload(wire, owner, archive);
 }

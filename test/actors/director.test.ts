@@ -18,7 +18,7 @@ const verbs = { pause: subjects.pause, resume: subjects.resume, cancel: subjects
 type Verb = keyof typeof verbs | "retry" | "fail";
 
 const order = (s: Scene, verb: Verb, experiment: string, caller = "ann"): Promise<Ordered> => {
-  const options = { timeoutMs: 2_000 };
+  const options = { timeoutMs: 10_000 };
   if (verb === "retry") return s.wire.request(subjects.retry, { caller }, { experiment, fresh: false }, options);
   if (verb === "fail") return s.wire.request(subjects.fail, { caller }, { experiment, reason: "enough" }, options);
   return s.wire.request(verbs[verb], { caller }, { experiment }, options);
@@ -82,12 +82,12 @@ test("what waits is paused and resumed, too, and priority moves it", async (t) =
   await s.until("z", is("pending"));
   t.like(await order(s, "pause", "y"), { ok: true, state: "paused" });
   const up = { experiment: "z", priority: 1 };
-  t.like(await s.wire.request(subjects.priority, { caller: "ann" }, up, { timeoutMs: 2_000 }), { ok: true });
+  t.like(await s.wire.request(subjects.priority, { caller: "ann" }, up, { timeoutMs: 10_000 }), { ok: true });
   await order(s, "resume", "y");
   finish(s, "x");
   await s.running("z");
   t.is((await s.experiment("y"))?.state, "pending", "resumed, but of a lower priority");
-  t.deepEqual((await s.wire.request(subjects.priority, { caller: "ann" }, up, { timeoutMs: 2_000 })).ok, true);
+  t.deepEqual((await s.wire.request(subjects.priority, { caller: "ann" }, up, { timeoutMs: 10_000 })).ok, true);
 });
 
 test("a submission's own priority counts before its plan's", async (t) => {
@@ -118,7 +118,7 @@ test("D17 D16 set failed by its owner, or by an envoy that takes part, it fails 
   await s.running("y");
   const error = new FlError("FL_SHARD_FAILED", { reason: "the disk is full" }).toJSON();
   const told = (envoy: string) =>
-    s.wire.request(subjects.envoyFails, { envoy, exp: "y" }, { error }, { timeoutMs: 2_000 });
+    s.wire.request(subjects.envoyFails, { envoy, exp: "y" }, { error }, { timeoutMs: 10_000 });
   t.like(await told("b"), { ok: false, error: { code: "FL_NOT_FOUND" } });
   t.like(await told("a"), { ok: true });
   t.like((await s.until("y", is("failed")))?.failure, { role: "envoy", name: "a", error });
@@ -238,7 +238,7 @@ test("D15 two experiments on disjoint envoys run at the same time, and one that 
   t.deepEqual([...s.aggregators.keys()].sort(), ["x", "y"]);
   t.deepEqual([await s.assigned("a"), await s.assigned("b")], [["x 1"], ["y 1"]]);
   const status = async (experiment: string) =>
-    (await s.wire.request(subjects.status, { caller: "ann" }, { experiment }, { timeoutMs: 2_000 })).status;
+    (await s.wire.request(subjects.status, { caller: "ann" }, { experiment }, { timeoutMs: 10_000 })).status;
   t.like((await status("busy"))?.waiting, { ahead: ["x"] });
   t.like((await status("absent"))?.waiting, { for: ["c"] });
   finish(s, "x");
@@ -293,7 +293,7 @@ test("whoever waits for an envoy has it before an experiment that it might join;
   await s.submit("z", { collaborators: ["b"] });
   await s.until("z", is("pending"));
   await quiet();
-  const z = await s.wire.request(subjects.status, { caller: "ann" }, { experiment: "z" }, { timeoutMs: 2_000 });
+  const z = await s.wire.request(subjects.status, { caller: "ann" }, { experiment: "z" }, { timeoutMs: 10_000 });
   t.like(z.status?.waiting, { ahead: ["x"] });
 });
 
@@ -316,12 +316,12 @@ test("an Aggregator is told the devices of the envoys that take part, and of no 
   const s = await scene(t, {}, ["a", "b"]);
   await s.submit("x", { collaborators: ["a"] });
   await s.running("x");
-  const { envoys } = await s.wire.request(subjects.devices, { exp: "x" }, {}, { timeoutMs: 2_000 });
+  const { envoys } = await s.wire.request(subjects.devices, { exp: "x" }, {}, { timeoutMs: 10_000 });
   t.deepEqual(
     envoys.map((e) => e.name),
     ["a"],
   );
-  t.like(await s.wire.request(subjects.devices, { exp: "y" }, {}, { timeoutMs: 2_000 }), {
+  t.like(await s.wire.request(subjects.devices, { exp: "y" }, {}, { timeoutMs: 10_000 }), {
     ...{ envoys: [], error: { code: "FL_NOT_FOUND" } },
   });
 });
@@ -344,7 +344,7 @@ test("D39 an experiment that has not ended by its deadline fails with that cause
   await order(s, "pause", "z");
   const soon = (experiment: string) => ({ experiment, at: clock.now() + 300, within_ms: null });
   for (const name of ["y", "z"]) {
-    t.like(await s.wire.request(subjects.deadline, { caller: "ann" }, soon(name), { timeoutMs: 2_000 }), { ok: true });
+    t.like(await s.wire.request(subjects.deadline, { caller: "ann" }, soon(name), { timeoutMs: 10_000 }), { ok: true });
   }
   clock.advance(299);
   await quiet();

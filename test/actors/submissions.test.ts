@@ -2,12 +2,30 @@
 import test from "ava";
 import { Records } from "../../actors/director/records.ts";
 import { admit } from "../../actors/director/submissions.ts";
+import { wantedOf } from "../../actors/director/wanted.ts";
 import type { ContentType } from "../../src/ports.ts";
 import { upload } from "../../src/transfer/upload.ts";
 import { decode, encode } from "../../src/wire/codec.ts";
-import { type Event, event as eventSchema } from "../../src/wire/messages.ts";
-import { subjects } from "../../src/wire/table.ts";
+import { type Event, event as eventSchema, type RoundRecord } from "../../src/wire/messages.ts";
+import { buckets, subjects } from "../../src/wire/table.ts";
 import { testWorld } from "../support/ports.ts";
+import { recordOf } from "../support/record.ts";
+
+const roundOf = (experiment: string): RoundRecord => ({
+  ...{
+    v: 1,
+    experiment,
+    attempt: 1,
+    epoch: 1,
+    round: 1,
+    trained: 1,
+    state: "finished",
+    assigned: {},
+    deadline_at: null,
+  },
+  ...{ quorum: 1, opened_at: 0, plateau: null, kept: [], model: null, specs: null, best: null, metrics: {} },
+  ...{ state_ref: null, failure: null, outcome: null },
+});
 
 async function opened() {
   const wire = testWorld().wire("director");
@@ -18,7 +36,10 @@ async function opened() {
   let seq = 0;
   const subject = wire.subject(subjects.submit, { owner: "ann" });
   const stored = async (data: Uint8Array, contentType: ContentType = "json"): Promise<number> => {
-    await admit({ wire, records }, { seq: ++seq, subject, data, contentType });
+    await admit(
+      { wire, records, envoys: { names: () => ["north", "south"] } },
+      { seq: ++seq, subject, data, contentType },
+    );
     return seq;
   };
   const plan = { version: 1, rounds: 1 };
@@ -40,6 +61,48 @@ async function opened() {
     ask: (value: unknown) => stored(encode(value, "json")),
   };
 }
+
+test("an experiment that begins from another's model, or from none, is refused at once", async (t) => {
+  const { wire, records, queue, plan, submission, last, ask } = await opened();
+  const begins = (name: string, from: unknown) => ask({ ...submission, name, plan: { ...plan, from } });
+  const code = async (name: string) => (await last(name))?.failure?.error.code;
+  await records.make(recordOf("bobs", { owner: "bob", seq: 100 }));
+  await records.make(recordOf("mine", { seq: 101 }));
+  const outcome = { rounds: 1, metrics: {}, best: null, objects: { last: "done.last", best: "done.best" } };
+  await records.make(recordOf("done", { seq: 102, state: "finished", outcome }));
+  const round = { ...roundOf("done"), kept: [1] };
+  await (await wire.table(buckets.rounds)).put({ exp: "done" }, round);
+  queue.length = 0;
+  for (const [name, from] of [
+    ["of-nothing", "nothing"],
+    ["of-bobs", { experiment: "bobs" }],
+    ["of-dropped", { experiment: "done", round: 2 }],
+  ] as const) {
+    await begins(name, from);
+    t.is((await records.get(name))?.state, "failed");
+    t.is(await code(name), "FL_NOT_FOUND", name);
+  }
+  await begins("itself", "itself");
+  t.is(await code("itself"), "FL_PLAN_INVALID");
+  await begins("queued", "mine");
+  await begins("kept", { experiment: "done", round: 1 });
+  await begins("later", { experiment: "mine", round: 7 });
+  t.deepEqual(queue, ["queued", "kept", "later"], "what is in the queue before may make it");
+});
+
+test("C11 groups that leave out somebody who is registered are refused at once; who is in one and not there is waited for", async (t) => {
+  const { records, queue, plan, submission, last, ask } = await opened();
+  const grouped = (name: string, ...collaborators: string[]) => {
+    const groups = [{ name: "g", collaborators }];
+    return ask({ ...submission, name, plan: { ...plan, assigner: { use: "groups", options: { groups } } } });
+  };
+  await grouped("few", "north");
+  t.like((await last("few"))?.failure?.error, { code: "FL_PLAN_INVALID" });
+  t.regex((await last("few"))!.failure!.error.message, /south is in none/);
+  await grouped("more", "north", "south", "east");
+  t.deepEqual(queue, ["more"]);
+  t.deepEqual(wantedOf((await records.get("more"))!).collaborators, ["north", "south", "east"]);
+});
 
 test("what can run is recorded, queued and accepted", async (t) => {
   const { records, queue, submission, last, ask } = await opened();

@@ -216,7 +216,7 @@ export function directing(t: Teardown, { clock }: { clock?: Clock } = {}) {
         ...{ role: "envoy" as const, name: envoy, by: "auto", at: 0, approved, reason: null },
         ...{ plan_digest: digestOf(plan), archive_digest: archive.digest },
       };
-      const ask = () => wire.request(subjects.reviewed, { envoy, exp }, review, { timeoutMs: 2_000 });
+      const ask = () => wire.request(subjects.reviewed, { envoy, exp }, review, { timeoutMs: 10_000 });
       await insist(ends.signal, ask).catch(() => {});
     };
     const look = ({ value }: { value: AssignmentRecord | undefined }): void => {
