@@ -14,12 +14,14 @@ import { fedavg } from "./fedavg.ts";
 import { fedavgm } from "./fedavgm.ts";
 import { fedcurv } from "./fedcurv.ts";
 import { feddyn } from "./feddyn.ts";
+import { fednova } from "./fednova.ts";
 import { fedyogi } from "./fedyogi.ts";
 import { geometricMedian } from "./geometric-median.ts";
 import { krum } from "./krum.ts";
 import { median } from "./median.ts";
 import { multiKrum } from "./multi-krum.ts";
 import { normClipped } from "./norm-clipped.ts";
+import { qFedavg } from "./q-fedavg.ts";
 import { scaffold } from "./scaffold.ts";
 import { trimmedMean } from "./trimmed-mean.ts";
 
@@ -29,6 +31,8 @@ export const aggregations: Readonly<Record<string, AggregationPart>> = {
   fedadagrad,
   fedadam,
   fedyogi,
+  fednova,
+  q_fedavg: qFedavg,
   scaffold,
   feddyn,
   fedcurv,

@@ -8,11 +8,10 @@
  * CL1 A norm is that of the whole update, in f64; a difference is scaled, rounded to f32 and added to an exact sum. So updates
  *     stream, and memory is a few models and one for each update under way (G3).
  */
-import { setImmediate as turn } from "node:timers/promises";
 import { FlError } from "../../src/errors.ts";
 import type { Aggregation, AggregationRound, Update } from "../../src/parts/aggregation.ts";
 import { checkValues, checkWeight } from "../../src/parts/update.ts";
-import { STEP } from "../../src/tensor/exact-sum.ts";
+import { scaleTo, squareOf } from "./difference.ts";
 import { checkStep, Mean } from "./mean.ts";
 import { Remembered } from "./remembered.ts";
 
@@ -52,18 +51,11 @@ export class Clipped implements Aggregation {
     checkWeight(weight, weightBound);
     await checkValues(values, layout.length);
     const [v] = this.#center.before;
-    let square = 0;
-    for (let from = 0; from < values.length; from += STEP) {
-      if (from > 0) await turn();
-      square += squareOf(values, global, v, from, Math.min(values.length, from + STEP));
-    }
+    const square = await squareOf(values, global, v);
     const scale = Math.min(1, this.#options.norm / Math.sqrt(square));
     const scaled = this.#spare.pop() ?? new Float32Array(values.length);
     try {
-      for (let from = 0; from < values.length; from += STEP) {
-        await turn();
-        scaleTo(scaled, values, global, v, scale, from, Math.min(values.length, from + STEP));
-      }
+      await scaleTo(scaled, values, global, scale, v);
       await this.#mean.accept({ values: scaled, weight: this.#options.equal ? 1 : weight });
     } finally {
       if (scaled.length === this.#round?.layout.length) this.#spare.push(scaled);
@@ -99,27 +91,4 @@ export class Clipped implements Aggregation {
     if (this.#round === undefined) throw new FlError("FL_STATE", { reason: "no round has begun" });
     return this.#round;
   }
-}
-
-type Center = Float32Array | undefined;
-
-function squareOf(values: Float32Array, w: Float32Array, v: Center, from: number, to: number): number {
-  let sum = 0;
-  for (let i = from; i < to; i++) {
-    const x = values[i]! - w[i]! - (v === undefined ? 0 : v[i]!);
-    sum += x * x;
-  }
-  return sum;
-}
-
-function scaleTo(
-  out: Float32Array,
-  values: Float32Array,
-  w: Float32Array,
-  v: Center,
-  by: number,
-  from: number,
-  to: number,
-): void {
-  for (let i = from; i < to; i++) out[i] = (values[i]! - w[i]! - (v === undefined ? 0 : v[i]!)) * by;
 }

@@ -48,13 +48,16 @@ export async function train(subject: Subject, args: TrainArguments, context: Run
   const optimizer = optimizerOf(tf, args);
   const entered = context.global ?? (keeping && flatWeights(model));
   const pulls = args.proximal > 0 ? [proximal(tf, model, args.proximal, entered)] : [];
-  if (keeping !== undefined) pulls.push(methodPull(tf, model, keeping, entered!));
+  const methods = keeping && methodPull(tf, model, keeping, entered!);
+  if (methods !== undefined) pulls.push(methods);
   let done = 0;
   let steps = 0;
   let loss = 0;
   let correct = 0;
   try {
     if (memory !== undefined) await recall(tf, optimizer, model, memory);
+    const before =
+      keeping?.method.name === "q_fedavg" ? await lossBefore(subject, split, args, window, pace) : undefined;
     for (let epoch = 0; epoch < args.epochs; epoch++) {
       if (epoch > 0) new Random(seedFrom("epoch", seed, collaborator, round, epoch)).shuffle(window); // G1
       loss = 0;
@@ -75,8 +78,7 @@ export async function train(subject: Subject, args: TrainArguments, context: Run
     if (keeping !== undefined) {
       const squares = (samples: number) => squaresOf(subject, split, window.subarray(0, samples), pace, chance);
       const tuned = flatWeights(model);
-      const { learningRate } = args;
-      await settleMethod(model, keeping, { entered: entered!, tuned, steps, learningRate, squares });
+      await settleMethod(model, keeping, { entered: entered!, tuned, steps, args, loss: before, squares });
     }
   } finally {
     for (const pull of pulls) pull.dispose();
@@ -120,6 +122,25 @@ function step(
   } finally {
     outputs?.dispose();
   }
+}
+
+/** The mean loss over the samples of the round, before anything is learnt from them. */
+async function lossBefore(
+  { tf, definition, model, shapes }: Subject,
+  split: Split,
+  { batchSize }: TrainArguments,
+  order: Uint32Array,
+  pace: Pace,
+): Promise<number> {
+  let sum = 0;
+  for (const batch of batches(tf, split, shapes, { batchSize, order })) {
+    sum += tf.tidy(() => {
+      const outputs = model.apply(batch.samples, { training: false }) as tfjs.Tensor;
+      return lossOf(tf, definition, model, outputs, batch.targets).dataSync()[0]! * batch.size;
+    });
+    if (pace.due()) await pace.rest();
+  }
+  return sum / order.length;
 }
 
 /** The mean square of each trained weight's gradient, sample by sample: the diagonal of the empirical Fisher information. */

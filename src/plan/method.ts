@@ -2,7 +2,8 @@
  * Methods that are more than a rule: the rule that the plan names asks something of each collaborator's training as well.
  *
  * ME1 A method is the plan's `aggregation.use`, a built-in one, with its options: the two sides cannot disagree about it.
- * ME2 It goes with one task `train`, the built-in one, and with one rule for all tensors. SCAFFOLD's is plain SGD.
+ * ME2 It goes with one task `train`, the built-in one, and with one rule for all tensors. SCAFFOLD's optimizer is plain SGD;
+ *     FedNova knows what steps of SGD and of momentum come to.
  */
 import { z } from "zod";
 import type { MethodName } from "../tensor/slots.ts";
@@ -18,6 +19,10 @@ export const methodOptions = {
   }),
   feddyn: z.strictObject({
     alpha: z.number().positive().default(0.01).describe("α, how strongly training is held to the common model"),
+  }),
+  fednova: z.strictObject({}),
+  q_fedavg: z.strictObject({
+    q: z.number().min(0).max(100).default(1).describe("how much more the worse off count; with 0 all count alike"),
   }),
 };
 
@@ -56,5 +61,7 @@ export function methodProblem(plan: Known): string | undefined {
   if (training.length !== 1) return `must not be ${name} unless there is one task train, whose gradients it corrects`;
   const { optimizer = "sgd" } = training[0]!.arguments;
   if (name === "scaffold" && optimizer !== "sgd") return "must not be scaffold unless train has the optimizer sgd";
+  if (name === "fednova" && optimizer === "adam")
+    return "must not be fednova unless train has the optimizer sgd or momentum";
   return undefined;
 }

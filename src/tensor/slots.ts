@@ -25,39 +25,54 @@ export function withSlots(model: Layout, kind: Remembering): Layout {
   return layoutOf([...specs, ...(kind === "adam" ? [{ name: STEP, dtype: "f32", shape: [] }] : []), ...slots]);
 }
 
-/** Of each method, what it keeps of a tensor that travels, and what stays at a collaborator. */
+type Slots = {
+  /** of each tensor, what travels, and what stays at a collaborator */
+  readonly travels: readonly string[];
+  readonly stays: readonly string[];
+  /** numbers that travel, of no tensor */
+  readonly scalars: readonly string[];
+};
+
+/** What each method keeps. */
 export const methods = {
-  fedcurv: { travels: ["u", "v"], stays: ["own-u", "own-v"] },
-  scaffold: { travels: ["c"], stays: ["own-c"] },
-  feddyn: { travels: [], stays: ["g"] },
-} as const;
+  fedcurv: { travels: ["u", "v"], stays: ["own-u", "own-v"], scalars: [] },
+  scaffold: { travels: ["c"], stays: ["own-c"], scalars: [] },
+  feddyn: { travels: [], stays: ["g"], scalars: [] },
+  fednova: { travels: [], stays: [], scalars: ["a"] },
+  q_fedavg: { travels: [], stays: [], scalars: ["loss", "rate"] },
+} as const satisfies Record<string, Slots>;
 export type MethodName = keyof typeof methods;
 
 /** A layout with a method's slots behind it (SL3); all of them, or only those that travel. */
 export function withMethod(layout: Layout, name: MethodName, which: "all" | "travelling" = "all"): Layout {
-  const { travels, stays } = methods[name];
+  const { travels, stays, scalars }: Slots = methods[name];
   const specs = specsOf(layout);
   const model = specs.filter((spec) => !isSlot(spec.name));
   const kept = which === "all" ? [...travels, ...stays] : travels;
-  return layoutOf([
-    ...specs,
-    ...kept.flatMap((k) => model.map((spec) => ({ ...spec, name: `${name}/${k}/${spec.name}` }))),
-  ]);
+  const slots = kept.flatMap((k) => model.map((spec) => ({ ...spec, name: `${name}/${k}/${spec.name}` })));
+  return layoutOf([...specs, ...scalars.map((k) => ({ name: `${name}/${k}`, dtype: "f32", shape: [] })), ...slots]);
 }
 
-const SLOT = /^(optimizer|fedcurv|scaffold|feddyn)\//;
+/** Where a method's scalars lie in a layout, in their order; undefined if they are not there. */
+export function scalarsOf(layout: Layout, name: MethodName): number[] | undefined {
+  const places = methods[name].scalars.map((k) => layout.tensors.find((t) => t.name === `${name}/${k}`)?.offset);
+  return places.every((place) => place !== undefined) ? places : undefined;
+}
+
+const SLOT = /^(optimizer|fedcurv|scaffold|feddyn|fednova|q_fedavg)\//;
 export const isSlot = (name: string): boolean => SLOT.test(name);
 
 /** Whether it is a method's, and if so, whether it travels. */
 export function methodSlot(name: string): "travels" | "stays" | undefined {
   const [method, kept] = name.split("/") as [string, string?];
   if (!Object.hasOwn(methods, method)) return undefined;
-  return (methods[method as MethodName].travels as readonly string[]).includes(kept ?? "") ? "travels" : "stays";
+  const { stays }: Slots = methods[method as MethodName];
+  return stays.includes(kept ?? "") ? "stays" : "travels";
 }
 
 /** Whose slot it is; undefined for what belongs to all. */
 export const ownerOf = (slot: string): string | undefined =>
-  /^[a-z]+\/[a-z-]+\/(.+)$/.exec(isSlot(slot) ? slot : "")?.[1];
+  /^[a-z_]+\/[a-z-]+\/(.+)$/.exec(isSlot(slot) ? slot : "")?.[1];
 
 /** The model alone (SL2); the same object if there is nothing else. */
 export function modelOf<M extends { readonly layout: Layout; readonly values: Float32Array }>(model: M): M {

@@ -160,6 +160,29 @@ test("FedDyn: losses are regularised anew in each round, and the server goes on 
   t.false(near(got, await trained(t, {})), "it is not FedAvg");
 });
 
+test("FedNova: of collaborators that take as many steps it is FedAvg", async (t) => {
+  const plain = await trained(t, {});
+  t.true(near(await trained(t, {}, { aggregation: "fednova" }), plain, 1e-5));
+});
+
+test("q-FedAvg: a collaborator tells the loss of the model that came, before it trains", async (t) => {
+  let w = [0.5, 0];
+  for (let round = 0; round < ROUNDS; round++) {
+    const entered = w;
+    let [h, moved] = [0, [0, 0]];
+    for (const who of everyone) {
+      const { samples, targets } = shards[who];
+      const loss = samples.reduce((sum, x, i) => sum + (entered[0]! * x + entered[1]! - targets[i]!) ** 2, 0) / 3;
+      const u = descend(entered, lossOf(who)).map((x, i) => (entered[i]! - x) / LR);
+      moved = moved.map((x, i) => x + loss ** 2 * u[i]!);
+      h += 2 * loss * u.reduce((sum, x) => sum + x * x, 0) + loss ** 2 / LR;
+    }
+    w = entered.map((x, i) => x - moved[i]! / h);
+  }
+  const got = await trained(t, {}, { aggregation: { use: "q_fedavg", options: { q: 2 } } });
+  t.true(near(got, w), `${got} is not ${w}`);
+});
+
 test("a method that a plan's tasks cannot carry out is refused, with the reason", async (t) => {
   const why = (more: object): string =>
     t.throws(() => parsePlan({ version: 1, rounds: 1, ...more }), { code: "FL_PLAN_INVALID" }).message;
@@ -168,6 +191,7 @@ test("a method that a plan's tasks cannot carry out is refused, with the reason"
   t.regex(why({ aggregation: "feddyn", tasks: twice }), /unless there is one task train/);
   const adam = [{ task: "train", arguments: { optimizer: "adam" } }];
   t.regex(why({ aggregation: "scaffold", tasks: adam }), /unless train has the optimizer sgd/);
+  t.regex(why({ aggregation: "fednova", tasks: adam }), /unless train has the optimizer sgd or momentum/);
   t.notThrows(() => parsePlan({ version: 1, rounds: 1, aggregation: "feddyn", tasks: adam }));
   const tensors = [{ names: ["*.bias"], use: "median" }];
   t.regex(why({ aggregation: { use: "fedcurv", tensors } }), /must be fedcurv for all tensors/);
