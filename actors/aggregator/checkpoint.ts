@@ -9,6 +9,7 @@ import type { Checkpoint, Recovered } from "./machine.ts";
 
 export const checkpointOf = (r: RoundRecord): Checkpoint => ({
   ...{ round: r.round, trained: r.trained, model: r.model, best: r.best },
+  ...(r.change === undefined ? {} : { change: r.change }),
   ...{ metrics: r.metrics, plateau: r.plateau, kept: r.kept, state: r.state_ref },
 });
 

@@ -22,7 +22,7 @@
 import { assign, emit, setup } from "xstate";
 import { asFlError, fromWire, type WireError } from "../../src/errors.ts";
 import type { Plateau } from "../../src/plan/rating.ts";
-import type { Failure, ModelRef, Outcome, Scored } from "../../src/wire/messages.ts";
+import type { Failure, ModelChange, ModelRef, Outcome, Scored } from "../../src/wire/messages.ts";
 import type { Announcement } from "../ledger.ts";
 import { callbackPort, promisePort } from "../provided.ts";
 import * as tally from "./tally.ts";
@@ -41,6 +41,8 @@ export type Checkpoint = {
   /** rounds of training that are in the model */
   readonly trained: number;
   readonly model: ModelRef | null;
+  /** how the model came of the one before it, where models are compressed */
+  readonly change?: ModelChange | undefined;
   readonly best: Scored | null;
   readonly metrics: Readonly<Record<string, number>>;
   readonly plateau: Plateau | null;

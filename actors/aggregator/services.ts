@@ -27,6 +27,7 @@ import type { Rows, Wire } from "../../src/wire/wire.ts";
 import type { ResolvedAssigner } from "../assigner/resolve.ts";
 import { Ledger } from "../ledger.ts";
 import { assign, trainersOf } from "./assigning.ts";
+import { storeChange } from "./changing.ts";
 import { checkpointOf, endOf, isMendable, recordOf } from "./checkpoint.ts";
 import { History } from "./history.ts";
 import { initialModel } from "./initial-model.ts";
@@ -270,7 +271,8 @@ export class AggregatorServices {
       this.#patience?.open({ round, asked, quorum, openedAt: opened_at, deadlineAt: deadline_at, history });
     }
     await this.#write(record);
-    this.#shelving.keep({ model: checkpoint.model, best: checkpoint.best?.model ?? null, state: checkpoint.state });
+    const { model, state, change } = checkpoint;
+    this.#shelving.keep({ model, best: checkpoint.best?.model ?? null, state, change: change?.ref });
     this.#keeping.recorded();
     const deadlineMs = deadline_at === null ? null : Math.max(0, deadline_at - now());
     return { collaborators: names, expected: asked, quorum, deadlineMs };
@@ -302,7 +304,7 @@ export class AggregatorServices {
     const { round } = checkpoint;
     const { assigned, opened_at } = this.#open!;
     this.#patience?.close();
-    const { contributions, changed } = await this.#bench.close();
+    const { contributions, changed, change } = await this.#bench.close();
     const metrics = averaged(contributions.map(([, c]) => c));
     for (const [task, values] of byTask(metrics)) this.#ledger.metrics(round, task, values);
     const contributors = contributions.map(([name]) => name);
@@ -319,28 +321,35 @@ export class AggregatorServices {
     const keeping = rating ? checkpoint.kept : this.#keeping.close(round, trained, layout!, global, checkpoint.kept);
     // one after the other: a stored range holds nothing else (D1 of src/transfer/model-stream.ts)
     const model = changed ? await this.#store(Math.max(1, round + 1), layout!.digest) : checkpoint.model;
+    const base = { change, base: checkpoint.model, model: model!, values: this.#bench.global };
+    const came = changed ? await storeChange(this.#place, base) : checkpoint.change;
     const state = await this.#saveState(round + 1);
     const kept = await keeping;
     const { best, plateau, stop } = rated(this.#plan, checkpoint, metrics);
     return {
-      checkpoint: { round: round + 1, trained, model, best, metrics, plateau, kept, state },
+      checkpoint: {
+        ...{ round: round + 1, trained, model, best, metrics, plateau, kept, state },
+        ...(came === undefined ? {} : { change: came }),
+      },
       ...{ contributors, late, seconds, stop },
     };
   }
 
   /** What lasts beside the model, as it enters a round. */
   async #saveState(round: number): Promise<ModelRef | null> {
-    const [aggregation, history] = [this.#bench.save(), this.#history.save()];
-    if (aggregation === undefined && history === undefined) return null;
+    const [aggregation, history, residual] = [this.#bench.save(), this.#history.save(), this.#bench.residual];
+    if (aggregation === undefined && history === undefined && residual === undefined) return null;
     const { past = [], standings = {} } = history ?? {};
-    const state = encode({ v: 1, aggregation: aggregation ?? null, past, standings });
+    const left = residual === undefined ? {} : { residual };
+    const state = encode({ v: 1, aggregation: aggregation ?? null, ...left, past, standings });
     const at = { epoch: this.#epoch, round };
     return publishModel(this.#place, subjects.stateChunk, at, state, this.#bench.layout!.digest);
   }
 
   #restoreState(bytes: Uint8Array): void {
-    const { aggregation, ...history } = decode(roundState, bytes, "msgpack", "roundState");
+    const { aggregation, residual, ...history } = decode(roundState, bytes, "msgpack", "roundState");
     if (aggregation !== null) this.#bench.restore(aggregation);
+    if (residual !== undefined) this.#bench.restoreResidual(residual);
     this.#history.restore(history);
   }
 

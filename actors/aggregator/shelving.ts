@@ -3,7 +3,7 @@
  * path and some rounds at a time, as a purge costs the server more than a small round does.
  *
  * K1 What the newest record names is never purged. Purging is idempotent and may stop anywhere.
- * K2 Models and states of the same round lie on different subjects: a stale one does not take the other with it.
+ * K2 Models, changes and states of the same round lie on different subjects: a stale one does not take the other with it.
  */
 import type { Journal } from "../../src/ports.ts";
 import type { ModelRef } from "../../src/wire/messages.ts";
@@ -19,8 +19,10 @@ export type Kept = {
   readonly model: ModelRef | null;
   readonly best: ModelRef | null;
   readonly state: ModelRef | null;
+  readonly change?: ModelRef | undefined;
 };
-type Shelved = { readonly ref: ModelRef; readonly subject: typeof subjects.modelChunk | typeof subjects.stateChunk };
+type Chunk = typeof subjects.modelChunk | typeof subjects.changeChunk | typeof subjects.stateChunk;
+type Shelved = { readonly ref: ModelRef; readonly subject: Chunk };
 
 export class Shelving {
   readonly #wire: Wire;
@@ -39,9 +41,10 @@ export class Shelving {
   }
 
   /** A record that names these has been written. */
-  keep({ model, best, state }: Kept): void {
+  keep({ model, best, state, change }: Kept): void {
     const kept = new Map<number, Shelved>();
     for (const ref of [model, best]) if (ref?.chunks) kept.set(ref.seq, { ref, subject: subjects.modelChunk });
+    if (change?.chunks) kept.set(change.seq, { ref: change, subject: subjects.changeChunk });
     if (state?.chunks) kept.set(state.seq, { ref: state, subject: subjects.stateChunk });
     for (const [seq, shelved] of kept) {
       if (!this.#stored.has(seq)) this.#bytes += shelved.ref.bytes;
@@ -62,7 +65,7 @@ export class Shelving {
 
   /** `old` one by one, as the best model may lie before them; and what an earlier process left before `oldest`. */
   async #purge(old: readonly Shelved[], oldest: number): Promise<void> {
-    for (const subject of [subjects.modelChunk, subjects.stateChunk]) {
+    for (const subject of [subjects.modelChunk, subjects.changeChunk, subjects.stateChunk]) {
       const all = this.#wire.wildcard(subject as typeof subjects.modelChunk, { exp: this.#exp });
       if (Number.isFinite(oldest)) await this.#models.purge(all, oldest);
     }

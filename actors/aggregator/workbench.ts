@@ -16,11 +16,8 @@
  * B8 A compressed update is pulled as it is, of no more bytes than its layout allows, and becomes whole in its slot: nobody
  *    behind the slot knows that it was.
  */
-import { malformed } from "../../src/codec/codec.ts";
-import { type Pipeline, pipelineOf, seedOf } from "../../src/codec/pipeline.ts";
 import { asFlError, FlError } from "../../src/errors.ts";
 import type { Aggregation } from "../../src/parts/aggregation.ts";
-import type { Plan } from "../../src/plan/plan.ts";
 import { Assembly } from "../../src/tensor/assembly.ts";
 import { undiffer } from "../../src/tensor/delta.ts";
 import { decodeFrame } from "../../src/tensor/frame.ts";
@@ -28,6 +25,7 @@ import { type Layout, layoutOf, sameLayout } from "../../src/tensor/layout.ts";
 import { bytesOf } from "../../src/transfer/model-stream.ts";
 import { pullChunks, WINDOW } from "../../src/transfer/pull.ts";
 import type { MetricsOfTask, Offer, PastRound, Verdict } from "../../src/wire/messages.ts";
+import { Pressing, type Travel } from "./pressing.ts";
 
 /** Memory for open uploads; at least two are open at a time whatever the model's size, so that one can stall. */
 const UPLOAD_BYTES = 128 * 2 ** 20;
@@ -37,8 +35,6 @@ const BESIDE = 2;
 /** The largest weight an update may have: samples of one collaborator in one round. */
 export const WEIGHT_BOUND = 2 ** 28;
 
-/** How tensors travel. */
-export type Travel = Pick<Plan, "delta" | "compression" | "seed">;
 export type Contribution = { readonly weight: number; readonly metrics: readonly MetricsOfTask[] };
 export type Pull = (collaborator: string, round: number, index: number, signal: AbortSignal) => Promise<Uint8Array>;
 
@@ -69,11 +65,11 @@ export class Workbench {
   readonly #onBytes: (collaborator: string, bytes: number) => void;
   /** differences from the open round's model, compressed or not; the first model comes as it is */
   readonly #travel: Travel | undefined;
-  #up: Pipeline | undefined;
+  #pressing: Pressing | undefined;
   #layout: Layout | undefined;
   /** the model of the open round, and the buffer of the next */
-  #global = new Float32Array(0);
-  #next = new Float32Array(0);
+  #global: Float32Array = new Float32Array(0);
+  #next: Float32Array = new Float32Array(0);
   #round: Round | undefined;
   #slots: Slots = { buffers: [], free: 0 };
   readonly #waiting: (() => void)[] = [];
@@ -116,10 +112,7 @@ export class Workbench {
     this.#layout = layout;
     this.#global = new Float32Array(layout.length);
     this.#next = new Float32Array(layout.length);
-    if (this.#travel !== undefined) {
-      const { up, exactBelow } = this.#travel.compression;
-      this.#up = pipelineOf(up, exactBelow, layout);
-    }
+    this.#pressing = this.#travel && new Pressing(this.#travel, layout);
     const free = Math.min(MOST_SLOTS, Math.max(2, Math.floor(UPLOAD_BYTES / Math.max(1, layout.bytes))));
     this.#slots = { buffers: [], free };
   }
@@ -201,12 +194,12 @@ export class Workbench {
       const slots = await this.#room(round, offer);
       const slot = slots.buffers.pop() ?? new Float32Array(this.#layout!.length);
       try {
-        const packed = this.#up !== undefined && round.number > 0 ? new Uint8Array(offer.bytes) : undefined; // B8
+        const packed = round.number > 0 && this.#pressing?.updates ? new Uint8Array(offer.bytes) : undefined; // B8
         await this.#receive(round, collaborator, offer, packed ?? bytesOf(slot));
         if (!round.ready) await Promise.race([round.begun, closed(round)]); // B5
         if (round.closing.signal.aborted) return { verdict: "late" }; // B3
         if (!round.expected.has(collaborator)) throw notAsked(round, collaborator); // another was asked meanwhile
-        if (packed !== undefined) await this.#unpack(round, collaborator, packed, slot);
+        if (packed !== undefined) await this.#pressing!.unpack(packed, collaborator, round.number, this.#global, slot);
         else if (this.#travel?.delta && round.number > 0) await undiffer(slot, this.#global);
         if (round.number === 0) this.#global.set(slot);
         else await this.#aggregation.accept({ collaborator, weight: offer.weight, values: slot });
@@ -249,18 +242,12 @@ export class Workbench {
     }
     const layout = this.#layout!;
     if (offer.specs !== undefined) sameLayout(layout, layoutOf(offer.specs));
-    if (offer.layout !== layout.digest || (this.#up === undefined && offer.bytes !== layout.bytes)) {
+    const packed = this.#pressing?.updates === true;
+    if (offer.layout !== layout.digest || (!packed && offer.bytes !== layout.bytes)) {
       throw new FlError("FL_LAYOUT_MISMATCH", { expected: layout.digest, got: offer.layout, bytes: offer.bytes });
     }
-    if (this.#up !== undefined && offer.bytes > this.#up.most) {
-      throw malformed(`an update of ${offer.bytes} bytes, at most ${this.#up.most} for this model`); // B8
-    }
+    if (packed) this.#pressing?.checkSize(offer.bytes); // B8
     return layout;
-  }
-
-  #unpack(round: Round, collaborator: string, packed: Uint8Array, slot: Float32Array): Promise<void> {
-    const seed = seedOf(this.#travel!.seed, round.number, collaborator);
-    return this.#up!.decode(packed, this.#global, slot, seed);
   }
 
   async #receive(round: Round, collaborator: string, offer: Offer, into: Uint8Array): Promise<void> {
@@ -289,9 +276,13 @@ export class Workbench {
 
   /**
    * Closes the open round: waits for updates whose bytes are all here, turns the others away, and combines.
-   * @returns who contributed what, in the order of names, and whether `global` now is a new model
+   * @returns who contributed what, in the order of names, whether `global` now is a new model, and how it came of the one before
    */
-  async close(): Promise<{ contributions: [string, Contribution][]; changed: boolean }> {
+  async close(): Promise<{
+    contributions: [string, Contribution][];
+    changed: boolean;
+    change: Uint8Array | undefined;
+  }> {
     const round = this.#round;
     if (round === undefined) throw new FlError("FL_STATE", { reason: "no round is open" });
     round.closing.abort(new FlError("FL_STATE", { reason: "the round has closed" }));
@@ -299,12 +290,15 @@ export class Workbench {
     await Promise.allSettled(round.open.values());
     const contributions = [...round.contributions].sort(([a], [b]) => (a < b ? -1 : 1));
     const changed = round.updates > 0;
+    let change: Uint8Array | undefined;
     if (changed && round.number > 0) {
       await this.#aggregation.finish(this.#next);
-      [this.#global, this.#next] = [this.#next, this.#global];
+      const pressed = await this.#pressing?.press(this.#next, this.#global, round.number + 1);
+      change = pressed?.change;
+      [this.#global, this.#next] = [pressed?.model ?? this.#next, this.#global];
     }
     this.#round = undefined;
-    return { contributions, changed };
+    return { contributions, changed, change };
   }
 
   save(): Uint8Array | undefined {
@@ -313,6 +307,15 @@ export class Workbench {
 
   restore(state: Uint8Array): void {
     this.#aggregation.restore?.(state);
+  }
+
+  /** What compression has left out of the model so far. */
+  get residual(): Uint8Array | undefined {
+    return this.#pressing?.residual;
+  }
+
+  restoreResidual(residual: Uint8Array): void {
+    this.#pressing?.restore(residual);
   }
 
   async dispose(): Promise<void> {

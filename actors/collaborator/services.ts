@@ -23,7 +23,8 @@ import type { Plan } from "../../src/plan/plan.ts";
 import { differ } from "../../src/tensor/delta.ts";
 import { CHUNK_BYTES, encodeFrame } from "../../src/tensor/frame.ts";
 import { layoutOf, sameLayout, specsOf } from "../../src/tensor/layout.ts";
-import { bytesOf, ModelFeed } from "../../src/transfer/model-stream.ts";
+import { ChangeFeed } from "../../src/transfer/change-feed.ts";
+import { bytesOf, ModelFeed, type ModelPlace } from "../../src/transfer/model-stream.ts";
 import type { Alive, MetricsOfTask, RoundRecord } from "../../src/wire/messages.ts";
 import { buckets, subjects } from "../../src/wire/table.ts";
 import type { Wire } from "../../src/wire/wire.ts";
@@ -61,7 +62,10 @@ type Compressing = { readonly pipeline: Pipeline; readonly feedback: Feedback | 
 export class CollaboratorServices {
   readonly #parts: CollaboratorParts;
   readonly #wire: Wire;
+  readonly #place: ModelPlace;
   readonly #feed: ModelFeed;
+  /** in its stead, where models come as changes: there is nothing to listen for, as they are small */
+  #changes: ChangeFeed | undefined;
   readonly #ledger: Ledger;
   #prepared: (Prepared & { readonly travelling: Travelling }) | undefined;
   /** updates are compressed */
@@ -81,13 +85,14 @@ export class CollaboratorServices {
       wire.journal("model", exp),
       Ledger.open(wire, { owner, exp }, name, attempt),
     ]);
-    return new CollaboratorServices(parts, new ModelFeed({ wire, journal, exp }), ledger);
+    return new CollaboratorServices(parts, { wire, journal, exp }, ledger);
   }
 
-  private constructor(parts: CollaboratorParts, feed: ModelFeed, ledger: Ledger) {
+  private constructor(parts: CollaboratorParts, place: ModelPlace, ledger: Ledger) {
     this.#parts = parts;
     this.#wire = parts.wire;
-    this.#feed = feed;
+    this.#place = place;
+    this.#feed = new ModelFeed(place);
     this.#ledger = ledger;
   }
 
@@ -97,8 +102,11 @@ export class CollaboratorServices {
       const prepared = await this.#parts.prepare(signal);
       const travelling = new Travelling(prepared.trainer, this.#parts.plan);
       this.#prepared = { ...prepared, travelling };
-      const { up, exactBelow } = this.#parts.plan.compression;
+      const { compression, seed } = this.#parts.plan;
+      const { up, down, exactBelow } = compression;
       const pipeline = pipelineOf(up, exactBelow, travelling.layout);
+      const models = pipelineOf(down, exactBelow, travelling.layout);
+      this.#changes = models && new ChangeFeed(this.#place, models, seed);
       const feedback = pipeline?.feedback ? new Feedback(travelling.layout.length) : undefined;
       this.#up = pipeline && { pipeline, feedback };
       this.#values = new Float32Array(this.#prepared.trainer.layout.length);
@@ -111,7 +119,7 @@ export class CollaboratorServices {
     report: fromPromise<void, Place & { error: WireError }>(({ input, signal }) => this.#report(input, signal)),
   };
 
-  get #place(): { exp: string; collaborator: string } {
+  get #own(): { exp: string; collaborator: string } {
     return { exp: this.#parts.experiment, collaborator: this.#parts.name };
   }
 
@@ -120,7 +128,7 @@ export class CollaboratorServices {
     const { experiment: exp, name, attempt } = this.#parts;
     const endServing = this.#wire.serve(
       subjects.pull,
-      this.#place,
+      this.#own,
       (_, { round, index }) => {
         const update = this.#update;
         return update?.round === round ? encodeFrame(update.bytes, index) : new Uint8Array(0); // V1
@@ -158,7 +166,7 @@ export class CollaboratorServices {
     const beat = (): void => {
       cancel();
       soon = false;
-      this.#wire.publish(subjects.alive, this.#place, this.#alive);
+      this.#wire.publish(subjects.alive, this.#own, this.#alive);
       cancel = clock.after(PULSE_MS, beat);
     };
     this.#changed = () => {
@@ -207,7 +215,8 @@ export class CollaboratorServices {
     this.#doing("fetching");
     const { layout } = travelling;
     if (record.model?.layout !== layout.digest) sameLayout(layoutOf(record.specs ?? []), layout);
-    const global = await this.#feed.fetch(record.model!, signal);
+    const model = record.model!;
+    const global = await (this.#changes?.fetch({ ...record, model }, signal) ?? this.#feed.fetch(model, signal));
     // Not kept any more: the round has moved on and a newer record is on its way, which ends this work.
     if (global === undefined) throw new FlError("FL_NOT_FOUND", { reason: `the model of round ${round} is gone` });
     const { metrics, weight, trained } = await runTasks({
@@ -241,12 +250,16 @@ export class CollaboratorServices {
     return pipeline.encode({ values, base, before: feedback?.before, left: feedback?.begin(round), seed });
   }
 
+  #listen(): void {
+    if (this.#changes === undefined) this.#feed.listen(this.#prepared?.travelling.layout);
+  }
+
   async #offer({ epoch, round }: Place, signal: AbortSignal): Promise<void> {
     const update = this.#update;
     if (update?.round !== round) throw new FlError("FL_STATE", { reason: `there is no update of round ${round}` });
     const { layout } = this.#prepared!.travelling;
     this.#doing("offering");
-    this.#feed.listen(layout); // V4
+    this.#listen(); // V4
     const { weight, metrics, bytes } = update;
     const offer = {
       round,
@@ -259,7 +272,7 @@ export class CollaboratorServices {
       ...(bytes.length > 0 && bytes.length <= CHUNK_BYTES ? { frame: encodeFrame(bytes, 0) } : {}),
     };
     const { verdict, error } = await insist(signal, async () => {
-      const answer = await this.#wire.request(subjects.offer, this.#place, offer, { timeoutMs: VERDICT_MS, signal });
+      const answer = await this.#wire.request(subjects.offer, this.#own, offer, { timeoutMs: VERDICT_MS, signal });
       // here, not below: a newer record may end the offer before the answer gets there
       if (answer.verdict === "accepted" || answer.verdict === "duplicate") this.#up?.feedback?.settle(round); // V6
       return answer.verdict === "again" ? undefined : answer;
@@ -271,11 +284,11 @@ export class CollaboratorServices {
 
   async #report({ epoch, round, error }: Place & { error: WireError }, signal: AbortSignal): Promise<void> {
     this.#doing("failed");
-    this.#feed.listen(this.#prepared?.travelling.layout);
+    this.#listen();
     this.#wire.ports.log.error({ round, error }, "task failed");
     await insist(signal, async () => {
       const options = { timeoutMs: VERDICT_MS, signal };
-      const { ok } = await this.#wire.request(subjects.taskFailed, this.#place, { round, epoch, error }, options);
+      const { ok } = await this.#wire.request(subjects.taskFailed, this.#own, { round, epoch, error }, options);
       return ok ? true : undefined;
     });
   }

@@ -31,9 +31,4 @@ export class Feedback {
     this.#round = undefined;
     [this.#before, this.#left] = [this.#left, this.#before];
   }
-
-  /** Goes on with what an earlier one had left. */
-  restore(left: Float32Array): void {
-    this.#before.set(left);
-  }
 }

@@ -71,10 +71,10 @@ export function compressingOf(plan: Sourced): Compressing {
     KC: () => [{ use: "kmeans", clusters: of("n_clusters") }],
     EDEN: () => [{ use: "eden", bits: of("n_bits") }],
   };
-  const up = chains[pipeline]();
+  const up = chains[pipeline](); // and down, as in OpenFL
   // OpenFL compresses what has more elements than its threshold
   const exactBelow = pipeline === "EDEN" ? { exactBelow: of("dim_threshold") + 1 } : {};
-  return { pipeline, delta, plan: { up, ...exactBelow } };
+  return { pipeline, delta, plan: { up, down: up, ...exactBelow } };
 }
 
 const nothing = implied("OpenFL compresses differences alone, and this plan sends full weights: nothing is compressed");

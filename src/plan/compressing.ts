@@ -1,9 +1,9 @@
 /**
- * How tensors are compressed on their way, as a plan says it: a chain of codecs for updates. The codecs are in
+ * How tensors are compressed on their way, as a plan says it: a chain of codecs for updates, one for models. The codecs are in
  * src/codec, each with its options.
  *
  * CM1 A chain is `none`, or at most one codec that chooses elements and after it at most one that packs them.
- * CM2 What is compressed is always a difference: updates from the model of their round.
+ * CM2 What is compressed is always a difference: updates from the model of their round, models from the one before.
  */
 import { z } from "zod";
 import { codecs } from "../codec/registry.ts";
@@ -81,6 +81,7 @@ export const compression = z.strictObject({
     .describe(
       "Updates: a codec, or a list of one that chooses elements and one that packs them. A bare name is short for `{ use: name }`.",
     ),
+  down: chain.prefault("none").describe("Models, all but the first: the same."),
   exactBelow: z
     .int()
     .min(0)

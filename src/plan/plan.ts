@@ -115,7 +115,11 @@ export const planSchema = z.strictObject({
     .optional()
     .describe("Whether updates travel as differences from the model that entered the round.")
     .meta({ default: "`true` with `compression.up`, else `false`" }),
-  compression: compression.prefault({}).describe("What is lost of differences so that they take fewer bytes."),
+  compression: compression
+    .prefault({})
+    .describe(
+      "What is lost of differences so that they take fewer bytes: of updates on their way up, of models on their way down.",
+    ),
   optimizer: optimizer
     .default("reset")
     .describe(

@@ -34,7 +34,7 @@ export const bytesOf = (values: Float32Array): Uint8Array =>
 
 /** An experiment's stream of models. */
 export type ModelPlace = { readonly wire: Wire; readonly journal: Journal; readonly exp: string };
-type Chunk = typeof subjects.modelChunk | typeof subjects.stateChunk;
+type Chunk = typeof subjects.modelChunk | typeof subjects.changeChunk | typeof subjects.stateChunk;
 
 /** One model has one place. */
 export const sameModel = (a: ModelRef, b: ModelRef): boolean => a.epoch === b.epoch && a.round === b.round;

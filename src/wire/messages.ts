@@ -94,6 +94,17 @@ export const modelRef = z.object({
 });
 export type ModelRef = z.infer<typeof modelRef>;
 
+/** A model as what it differs by from the one before, compressed as the plan says: for whoever holds that one to the bit. */
+export const modelChange = z.object({
+  /** the bytes, in frames of their own or right here */
+  ref: modelRef,
+  /** the model to which they are added, by where it was stored */
+  base: z.object({ epoch: count, round: count }),
+  /** of the model that comes of it */
+  crc32: count,
+});
+export type ModelChange = z.infer<typeof modelChange>;
+
 export const scored = z.object({ round: count, metric: z.string(), value: z.number(), model: modelRef });
 export type Scored = z.infer<typeof scored>;
 
@@ -182,6 +193,8 @@ export const roundRecord = z.object({
   deadline_at: time.nullable(),
   /** null in round 0 */
   model: modelRef.nullable(),
+  /** the same model, for whoever holds the one before; there only where the plan compresses models and it is worth it */
+  change: modelChange.optional(),
   specs: z.array(tensorSpec).nullable(),
   best: scored.nullable(),
   /** metrics of the last closed round, averaged over its collaborators */
@@ -223,6 +236,8 @@ export const roundState = z.object({
   v: z.literal(1),
   /** of the aggregation's own */
   aggregation: kept.nullable(),
+  /** what compression has left out of the model so far, f32; only with error feedback */
+  residual: kept.optional(),
   /** the newest closed rounds, oldest first; empty unless a part asks for them */
   past: z.array(pastRound),
   standings: z.record(z.string(), standing),

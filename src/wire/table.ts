@@ -311,6 +311,12 @@ export const subjects = {
     again: true,
     doc: "One frame of the model that enters a round (raw frame, not a message).",
   }),
+  changeChunk: stream("fl.v1.{fed}.exp.{exp}.change.{epoch}.{round}.{index}", m.nothing, {
+    from: aggregator,
+    to: ["collaborator"],
+    again: true,
+    doc: "One frame of what that model differs by from the one before, compressed (raw frame, not a message).",
+  }),
   stateChunk: stream("fl.v1.{fed}.exp.{exp}.state.{epoch}.{round}.{index}", m.nothing, {
     from: aggregator,
     to: aggregator,
@@ -474,7 +480,7 @@ export const streams = {
   events: { name: "FL-{fed}-EVENTS", subjects: [subjects.event.pattern], doc: "All events; any number of readers." },
   model: {
     name: "FL-{fed}-MODEL-{exp}",
-    subjects: [subjects.modelChunk.pattern, subjects.stateChunk.pattern],
+    subjects: [subjects.modelChunk.pattern, subjects.changeChunk.pattern, subjects.stateChunk.pattern],
     doc: "The models of one experiment's rounds, in chunks.",
   },
 } as const satisfies Record<string, Stream>;

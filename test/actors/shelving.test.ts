@@ -58,3 +58,22 @@ test("an old best model stays, though its round's state goes, and so does what l
   t.false(states.includes(3));
   t.is(states.at(-1), ROUNDS);
 });
+
+test("the change that the newest record names is never purged, nor is the model beside it (K1, K2)", async (t) => {
+  const wire = testWorld().wire("aggregator");
+  const journal = await wire.journal("model", "e");
+  const shelving = new Shelving(wire, journal, "e");
+  const put = (subject: typeof subjects.modelChunk | typeof subjects.changeChunk, round: number): Promise<ModelRef> =>
+    publishModel({ wire, journal, exp: "e" }, subject, { epoch: 1, round }, new Uint8Array(INLINE_BYTES + 1), "l");
+  const changes: ModelRef[] = [];
+  for (let round = 1; round <= ROUNDS; round++) {
+    const model = await put(subjects.modelChunk, round);
+    const change = await put(subjects.changeChunk, round);
+    changes.push(change);
+    shelving.keep({ model, best: null, state: null, change });
+    await quiet();
+    for (const { seq } of [model, change]) t.truthy(await journal.read(seq));
+  }
+  const left = await Promise.all(changes.map(({ seq }) => journal.read(seq)));
+  t.true(left.filter((stored) => stored !== undefined).length < EVERY_ROUNDS);
+});

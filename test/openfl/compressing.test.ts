@@ -15,7 +15,11 @@ const read = (pipeline: string, delta = "true") => {
 };
 
 test("OpenFL's pipelines become chains of codecs, with what its settings say or mean", (t) => {
-  const up = (pipeline: string) => read(pipeline).plan.compression;
+  const up = (pipeline: string) => {
+    const { down, ...rest } = read(pipeline).plan.compression!;
+    t.deepEqual(down, rest.up);
+    return rest;
+  };
   t.deepEqual(up("{ template: openfl.pipelines.STCPipeline }"), { up: [{ use: "stc", fraction: 0.1 }] });
   t.deepEqual(up("{ template: openfl.pipelines.KCPipeline, settings: { n_clusters: 33 } }"), {
     up: [{ use: "kmeans", clusters: 33 }],
@@ -29,7 +33,7 @@ test("OpenFL's pipelines become chains of codecs, with what its settings say or 
   const eden = read(
     "{ template: openfl.pipelines.EdenPipeline, settings: { n_bits: 3, dim_threshold: 50, device: cpu } }",
   );
-  t.deepEqual(eden.plan.compression, { up: [{ use: "eden", bits: 3 }], exactBelow: 51 });
+  t.like(eden.plan.compression, { up: [{ use: "eden", bits: 3 }], exactBelow: 51 });
   for (const key of ["template", "settings.n_bits", "settings.dim_threshold"]) {
     t.like(eden.of(key), { outcome: "mapped", target: "compression" }, key);
   }
@@ -47,7 +51,7 @@ test("a setting that its pipeline cannot mean is unknown, and the usual one coun
   const { plan, of } = read(
     "{ template: openfl.pipelines.KCPipeline, settings: { n_clusters: 1000, p_sparsity: 0.1 } }",
   );
-  t.deepEqual(plan.compression, { up: [{ use: "kmeans", clusters: 6 }] });
+  t.like(plan.compression, { up: [{ use: "kmeans", clusters: 6 }] });
   t.like(of("settings.n_clusters"), { outcome: "unknown" });
   t.like(of("settings.p_sparsity"), { outcome: "unknown" });
   const own = read("{ template: my.Pipeline, settings: { x: 1 } }");

@@ -1,4 +1,5 @@
 /** Compression of what travels, in whole experiments over a memory world. */
+import { createHash } from "node:crypto";
 import test from "ava";
 import { fedavg } from "../../actors/aggregation/fedavg.ts";
 import { Pipeline, seedOf } from "../../src/codec/pipeline.ts";
@@ -6,6 +7,7 @@ import { defineAggregation } from "../../src/parts/aggregation.ts";
 import type { PlanInput } from "../../src/plan/plan.ts";
 import { decodeFrame } from "../../src/tensor/frame.ts";
 import { layoutOf } from "../../src/tensor/layout.ts";
+import { bytesOf } from "../../src/transfer/model-stream.ts";
 import { decode } from "../../src/wire/codec.ts";
 import { type Offer, offer } from "../../src/wire/messages.ts";
 import { subjects } from "../../src/wire/table.ts";
@@ -65,7 +67,7 @@ const updatesIn = (offered: readonly Offered[], round: number): Offered[] => [
 const dataOf = ({ offer: { frame } }: Offered): Uint8Array => Uint8Array.from(decodeFrame(frame!).data);
 
 test("C24 C25 without compression every update and every model keeps every bit, whatever exactBelow says", async (t) => {
-  for (const compression of [undefined, { up: "none", exactBelow: 0 }] as const) {
+  for (const compression of [undefined, { up: "none", down: "none", exactBelow: 0 }] as const) {
     const { output, offered, last } = await run(t, compression);
     t.like(output, { state: "finished" });
     t.deepEqual(last, expected(LENGTH, 3, all));
@@ -199,4 +201,114 @@ test("C24 what compression leaves out comes later: the model catches up on what 
   const [without, with_] = [await lost(false), await lost(true)];
   t.true(with_ < without / 1.5, `${with_} of ${without}`);
   t.is(weightOf("a"), 1);
+});
+
+/** Too large to lie in a record, so that its changes are stored as such. */
+const LARGE = 4000;
+
+/** What each collaborator's trainer was given to begin each round with. */
+function seeing() {
+  const saw = new Map<string, Float32Array>();
+  const trainer = (name: string, hook: Hook = () => {}) => {
+    let written = new Float32Array(0);
+    const inner = fakeTrainer(LARGE, async (context) => {
+      if (context.task === "validate" && !saw.has(`${name} ${context.round}`))
+        saw.set(`${name} ${context.round}`, written);
+      await hook(context);
+    });
+    const { write } = inner;
+    inner.write = (values) => {
+      written = values.slice();
+      write.call(inner, values);
+    };
+    return inner;
+  };
+  return { saw, trainer };
+}
+
+const bits = (values: Float32Array | undefined): string => createHash("sha256").update(bytesOf(values!)).digest("hex");
+const downwards: Compression[] = [
+  { down: "int8" },
+  { down: { use: "eden", bits: 4 } },
+  { down: { use: "topk", fraction: 0.05 } },
+  { down: { use: "stc", fraction: 0.05 }, up: { use: "stc", fraction: 0.05 } },
+  { down: { use: "randomk", fraction: 0.2 }, up: ["topk", "kmeans"] },
+];
+
+test("C24 C27 the first model is lossless, and Aggregator and collaborators hold the same lossy model in every round, bit for bit", async (t) => {
+  for (const compression of downwards) {
+    const { saw, trainer } = seeing();
+    const e = experiment(t, { length: LARGE, plan: { rounds: 4, compression, checkpoints: { keep: "all" } } });
+    const aggregator = await e.aggregator();
+    const says = JSON.stringify(compression);
+    await Promise.all(everyone.map((n) => e.collaborator(n, trainer(n))));
+    t.like(await aggregator.done, { state: "finished" });
+    t.is(bits(saw.get("b 1")), bits(expected(LARGE, 0, all)), says);
+    for (let round = 1; round <= 4; round++) {
+      const stored = bits(await e.model(`round-${round}`));
+      for (const name of everyone) t.is(bits(saw.get(`${name} ${round + 1}`)), stored, `${says}: ${name} ${round}`);
+    }
+    const record = await e.round();
+    t.truthy(record?.change, says);
+    t.true(record!.change!.ref.bytes < 1.1 * LARGE, `${says}: ${record!.change!.ref.bytes}`);
+    t.like(record!.change!.base, { round: 4 });
+    t.is(bits(await e.model("last")), bits(await e.model("round-4")));
+    t.not(bits(await e.model("round-1")), bits(expected(LARGE, 1, all)), "it is a lossy one");
+  }
+});
+
+test("C24 the same holds after a restart of the Aggregator, with a collaborator that is restarted and one that comes late", async (t) => {
+  for (const compression of downwards.slice(2, 4)) {
+    const straight = experiment(t, { length: LARGE, plan: { rounds: 5, compression } });
+    const alone = await straight.aggregator();
+    await Promise.all(everyone.map((n) => straight.collaborator(n, fakeTrainer(LARGE))));
+    t.like(await alone.done, { state: "finished" });
+
+    const { saw, trainer } = seeing();
+    const e = experiment(t, { length: LARGE, plan: { rounds: 5, compression, checkpoints: { keep: "all" } } });
+    const reached = gate();
+    const held = gate();
+    const hold: Hook = ({ task, round, collaborator }) => {
+      if (task !== "train" || round !== 3 || collaborator !== "c") return;
+      reached.open();
+      return held.opened;
+    };
+    const first = await e.aggregator();
+    const run = await Promise.all(everyone.map((n) => e.collaborator(n, trainer(n, hold))));
+    await reached.opened;
+    await first.kill();
+    if (compression.up === undefined) {
+      // with feedback upwards what it had left out is gone with it
+      await run[1]!.kill();
+      await e.collaborator("b", trainer("b"));
+    }
+    const second = await e.aggregator();
+    held.open();
+    t.like(await second.done, { state: "finished" });
+    for (let round = 1; round <= 5; round++) {
+      const stored = bits(await e.model(`round-${round}`));
+      for (const name of everyone) t.is(bits(saw.get(`${name} ${round + 1}`)), stored, `${name} ${round}`);
+    }
+    t.is(bits(await e.model("last")), bits(await straight.model("last")), "as if nothing had happened");
+  }
+});
+
+test("C24 nothing is lost on the way down unless the plan says so, and models that lie in the record go whole", async (t) => {
+  const up = experiment(t, { length: LARGE, plan: { rounds: 2, compression: { up: "int8" } } });
+  const first = await up.aggregator();
+  await Promise.all(everyone.map((n) => up.collaborator(n, fakeTrainer(LARGE))));
+  t.like(await first.done, { state: "finished" });
+  t.is((await up.round())?.change, undefined);
+  const { e, last } = await run(t, { down: "int8" });
+  t.is((await e.round())?.change, undefined);
+  const exact = expected(LENGTH, 3, all);
+  t.true(last.every((x, i) => Math.abs(x - exact[i]!) < 0.01));
+});
+
+test("C24 what a model's compression leaves out comes in later rounds", async (t) => {
+  const { last } = await run(t, { down: { use: "topk", fraction: 0.1 } }, { rounds: 40 });
+  const { last: without } = await run(t, { down: { use: "topk", fraction: 0.1, feedback: false } }, { rounds: 40 });
+  const exact = expected(LENGTH, 40, all);
+  const off = (model: Float32Array): number => model.reduce((s, x, i) => s + (x - exact[i]!) ** 2, 0);
+  t.true(off(last) < off(without) / 2, `${off(last)} ${off(without)}`);
 });

@@ -9,7 +9,7 @@ const none = [{ use: "none" }];
 
 test("compression: a bare name is short for one codec, one codec for a list of it; defaults are filled in", (t) => {
   const int8 = { use: "int8", block: 256, rounding: "nearest" };
-  t.deepEqual(plan({}).compression, { up: none, exactBelow: 100 });
+  t.deepEqual(plan({}).compression, { up: none, down: none, exactBelow: 100 });
   t.deepEqual(compression({ up: "int8" }).up, [int8]);
   t.deepEqual(compression({ up: { use: "int8" } }).up, [int8]);
   t.deepEqual(compression({ up: ["topk", { use: "int8", block: 64 }] }).up, [

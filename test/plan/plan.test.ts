@@ -42,7 +42,7 @@ test("plan: version and rounds are all that must be said", (t) => {
     aggregation: { use: "fedavg", options: {} },
     weight: "samples",
     delta: false,
-    compression: { up: [{ use: "none" }], exactBelow: 100 },
+    compression: { up: [{ use: "none" }], down: [{ use: "none" }], exactBelow: 100 },
     optimizer: "reset",
     best: { metric: "validate_global.accuracy", mode: "max" },
     checkpoints: { keep: "last" },
