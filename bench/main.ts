@@ -2,6 +2,7 @@
 import { type Figure, printTable, type Suite } from "./harness.ts";
 
 const suites: Record<string, () => Promise<Suite>> = {
+  codec: async () => (await import("./codec.ts")).codec,
   director: async () => (await import("./director.ts")).director,
   round: async () => (await import("./round.ts")).round,
 };
