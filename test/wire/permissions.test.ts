@@ -16,6 +16,7 @@ const of = (kind: MemberKind, verb: Right["verb"], parts: string[] = []): string
 
 test("an envoy publishes as itself and its collaborators, and hears what is for it", (t) => {
   t.deepEqual(of("envoy", "publish"), [
+    "$JS.API.DIRECT.GET.*.exp.*.change.*.*.*",
     "$JS.API.DIRECT.GET.*.exp.*.model.*.*.*",
     "$JS.API.DIRECT.GET.KV_fl-f-assignments.$KV.fl-f-assignments.n",
     "$JS.API.DIRECT.GET.KV_fl-f-rounds.$KV.fl-f-rounds.*",
@@ -44,6 +45,7 @@ test("an envoy publishes as itself and its collaborators, and hears what is for 
     "envoy.n.review.show.*",
     "exp.*.agg.pull.n",
     "exp.*.agg.round",
+    "exp.*.change.*.*.*",
     "exp.*.model.*.*.*",
   ]);
 });
@@ -102,7 +104,15 @@ test("what nobody but the Director's side may publish or hear is all the rest", 
   );
   const without = (verb: Right["verb"]) => Object.keys(subjects).filter((key) => !granted.has(`${verb} ${key}`));
   t.deepEqual(without("publish").sort(), [
-    ...["aggregationAccept", "aggregationBegin", "aggregationFinish", "aggregationGive", "assigned", "devices"],
+    ...[
+      "aggregationAccept",
+      "aggregationBegin",
+      "aggregationFinish",
+      "aggregationGive",
+      "assigned",
+      "changeChunk",
+      "devices",
+    ],
     ...["directorDecide", "directorReview", "directorReviews", "end", "event", "modelChunk", "probe", "progress"],
     ...["pull", "round", "stateChunk"],
   ]); // prettier-ignore
@@ -143,7 +153,7 @@ test("what nobody but the Director's side may publish or hear is all the rest", 
 
 test("every right is one's own: it names its bearer, or belongs to everybody of its kind", (t) => {
   const shared =
-    /^(\$JS\.API\.DIRECT\.GET\.(\*\.fl\.v1\.f\.exp|KV_fl-f-rounds)|fl\.v1\.f\.exp\.\*\.(agg\.round|model))/;
+    /^(\$JS\.API\.DIRECT\.GET\.(\*\.fl\.v1\.f\.exp|KV_fl-f-rounds)|fl\.v1\.f\.exp\.\*\.(agg\.round|model|change))/;
   for (const kind of ["envoy", "manager", "part"] as const) {
     for (const { subject } of rightsOf(FED, { kind, name: "n" })) {
       if (!shared.test(subject)) t.true(subject.split(".").includes("n"), subject);
