@@ -137,11 +137,12 @@ test.serial(
   async (t) => {
     const { fed, workspace } = await running(t);
     const ann = await as(t, fed, "ann");
-    const patient = { rounds: 1_000, quorum: 1, deadline: "2s" };
+    // longer than processes take to start on a busy machine: round 0 has it, too
+    const patient = { rounds: 1_000, quorum: 1, deadline: "15s" };
     const long = await ann.start({ name: "long", plan: plan("south waits", patient), workspace });
     for await (const { origin } of long.metrics()) if (origin === "north") break;
     await fed.kill("envoy", "south");
-    await fed.round("long", (r) => r.round === 2);
+    await fed.round("long", (r) => r.round >= 2);
     const inRound1: string[] = [];
     for await (const { origin, round } of long.metrics({ follow: false })) if (round === 1) inRound1.push(origin);
     t.deepEqual([...new Set(inRound1)].sort(), ["aggregator", "north"]);

@@ -8,7 +8,7 @@ import { manualClock } from "../support/clock.ts";
 import { expected, experiment, fakeTrainer, gate, type Hook } from "../support/experiment.ts";
 
 const everyone = ["a", "b", "c"];
-const tasks = [{ task: "train", timeout: "1s" }];
+const tasks = [{ task: "train", timeout: "2s" }];
 const aborted = (signal: AbortSignal): Promise<void> =>
   new Promise((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
 
@@ -17,7 +17,7 @@ test("C48 a task that takes longer than its timeout has failed; where every answ
   const slow: Hook = ({ round, signal }) => (round === 2 ? aborted(signal) : undefined);
   const aggregator = await e.aggregator();
   await Promise.all(everyone.map((n) => e.collaborator(n, fakeTrainer(8, n === "b" ? slow : undefined))));
-  const error = { code: "FL_TASK_TIMEOUT", detail: { task: "train", timeout_ms: 1_000 } };
+  const error = { code: "FL_TASK_TIMEOUT", detail: { task: "train", timeout_ms: 2_000 } };
   t.like(await aggregator.done, { state: "failed", failure: { role: "collaborator", name: "b", round: 2, error } });
 });
 
