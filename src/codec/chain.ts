@@ -38,7 +38,8 @@ const chained = (choosing: Choosing, packing: Packing): Packing => ({
   encode(values, seed) {
     const { indices, places } = choosing.choose(values, seed);
     const gain = choosing.gain(values.length, indices.length);
-    const chosen = Float32Array.from(indices, (i) => values[i]! * gain);
+    const chosen = new Float32Array(indices.length);
+    for (let i = 0; i < indices.length; i++) chosen[i] = values[indices[i]!]! * gain;
     const packed = packing.encode(chosen, seed);
     const out = new Uint8Array(4 + places.length + packed.length);
     viewOf(out).setUint32(0, places.length, true);

@@ -43,7 +43,8 @@ const bordersOf = (positive: readonly number[]): Float64Array =>
 
 /** How many borders lie below. */
 function rank(borders: Float64Array, magnitude: number): number {
-  let [low, high] = [0, borders.length];
+  let low = 0;
+  let high = borders.length;
   while (low < high) {
     const middle = (low + high) >>> 1;
     if (borders[middle]! < magnitude) low = middle + 1;

@@ -18,7 +18,8 @@ const widthOf = (c: number): number => 32 - Math.clz32(c - 1);
 
 /** The first of `sorted` that is not below `x`, from `from` on. */
 function lowerBound(sorted: Float32Array | Float64Array, x: number, from = 0, to: number = sorted.length): number {
-  let [low, high] = [from, to];
+  let low = from;
+  let high = to;
   while (low < high) {
     const middle = (low + high) >>> 1;
     if (sorted[middle]! < x) low = middle + 1;
@@ -62,7 +63,8 @@ export const kmeans: PackingCodec<z.output<typeof options>> = {
       if (values.length === 0) return new Uint8Array(0);
       const book = codebook(values, clusters);
       const borders = Float64Array.from(book.subarray(1), (b, i) => (book[i]! + b) / 2);
-      const which = Uint8Array.from(values, (x) => lowerBound(borders, x));
+      const which = new Uint8Array(values.length);
+      for (let i = 0; i < values.length; i++) which[i] = lowerBound(borders, values[i]!);
       const packed = packBits(which, widthOf(book.length));
       const out = new Uint8Array(1 + 4 * book.length + packed.length);
       const view = viewOf(out);

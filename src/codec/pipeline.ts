@@ -6,8 +6,8 @@
  *     exact        the values themselves, little-endian f32
  *     compressed   in blocks of at most BLOCK elements, as even as they go: u32 bytes · the chain's bytes
  *
- * PI1 Exact are tensors of fewer than `exactBelow` elements, and what an optimizer remembers (a second moment off by a little may
- *     be below zero). They lose no bit: their values travel, not differences. One rule says which, for both directions.
+ * PI1 Exact are tensors of fewer than `exactBelow` elements, and what an optimizer or a method remembers (a second moment off by a
+ *     little may be below zero). They lose no bit: their values travel, not differences. One rule says which, for both directions.
  * PI2 What `decode` gives depends on the bytes, the base and the seed alone, so all who hold the base come to the same bits.
  * PI3 With error feedback what is sent is the difference plus what was left before, and `left` becomes what this loses.
  * PI4 What does not decode is FL_CODEC_MALFORMED. No size is believed beyond what the layout allows (`most`), and nothing is made

@@ -15,7 +15,9 @@ function hadamard(x: Float32Array): void {
   for (; half * 4 <= d; half *= 4) {
     for (let from = 0; from < d; from += 4 * half) {
       for (let i = from; i < from + half; i++) {
-        const [j, k, l] = [i + half, i + 2 * half, i + 3 * half];
+        const j = i + half;
+        const k = j + half;
+        const l = k + half;
         const a = Math.fround(x[i]! + x[j]!);
         const b = Math.fround(x[i]! - x[j]!);
         const c = Math.fround(x[k]! + x[l]!);
@@ -28,18 +30,20 @@ function hadamard(x: Float32Array): void {
     }
   }
   for (; half < d; half *= 2) {
-    for (let from = 0; from < d; from += 2 * half) {
-      for (let i = from; i < from + half; i++) {
-        const [a, b] = [x[i]!, x[i + half]!];
-        x[i] = a + b;
-        x[i + half] = a - b;
-      }
+    for (let i = 0; i < half; i++) {
+      const a = x[i]!;
+      const b = x[i + half]!;
+      x[i] = a + b;
+      x[i + half] = a - b;
     }
   }
 }
 
-const drawSigns = (random: Random, d: number): Uint32Array =>
-  Uint32Array.from({ length: Math.ceil(d / 32) }, () => random.uint32());
+function drawSigns(random: Random, d: number): Uint32Array {
+  const signs = new Uint32Array(Math.ceil(d / 32));
+  for (let i = 0; i < signs.length; i++) signs[i] = random.uint32();
+  return signs;
+}
 
 function flip(x: Float32Array, signs: Uint32Array): void {
   for (let i = 0; i < x.length; i++) if ((signs[i >>> 5]! >>> (i & 31)) & 1) x[i] = -x[i]!;

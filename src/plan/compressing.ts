@@ -6,7 +6,7 @@
  * CM2 What is compressed is always a difference: updates from the model of their round, models from the one before.
  */
 import { z } from "zod";
-import { codecs } from "../codec/registry.ts";
+import { type Chosen, codecs } from "../codec/registry.ts";
 import { nearest } from "../nearest.ts";
 import { problemsOf } from "../validate.ts";
 import { short } from "./forms.ts";
@@ -89,5 +89,14 @@ export const compression = z.strictObject({
     .describe("Tensors of fewer elements than this travel as they are, to the bit."),
 });
 export type PlanCompression = z.output<typeof compression>;
+
+type Known = { readonly aggregation: { readonly use: string }; readonly compression: PlanCompression };
+
+/** Which rule cannot bear what is dropped, as a predicate of `compression.up`. */
+export function compressionProblem({ aggregation: { use }, compression: { up } }: Known): string | undefined {
+  const dropping = up.find((c: Chosen) => (c.use === "topk" || c.use === "stc") && c.feedback === false);
+  if (use !== "feddyn" || dropping === undefined) return undefined;
+  return `must not be ${dropping.use} without feedback for feddyn: both sides add up all updates, and what is dropped for good is in one sum only`;
+}
 
 export const compresses = (chosen: PlanCompression["up"]): boolean => chosen[0]!.use !== "none";

@@ -17,7 +17,7 @@ import { parseStrict, type Strict } from "../validate.ts";
 import { aggregation, rulesOf } from "./aggregating.ts";
 import { assigner, assignerProblems } from "./assigning.ts";
 import { checkpoints, from } from "./checkpoints.ts";
-import { compresses, compression } from "./compressing.ts";
+import { compresses, compression, compressionProblem } from "./compressing.ts";
 import { duration, timeLimit } from "./duration.ts";
 import { engine } from "./engine.ts";
 import { free, short, token } from "./forms.ts";
@@ -213,6 +213,8 @@ const resolved = planSchema.transform((written, ctx): Plan => {
     report(["delta"], "must not be false with compression.up: what is compressed is the difference", undefined, true);
   const alone = methodProblem(written);
   if (alone !== undefined) report(["aggregation"], alone, undefined, true);
+  const dropping = compressionProblem(written);
+  if (dropping !== undefined) report(["compression", "up"], dropping, undefined, true);
   const { stop, ...rest } = written;
   const decided = stop === undefined ? {} : { stop: resolvedStop(stop) };
   const delta = written.delta ?? compressed;

@@ -49,10 +49,11 @@ test("C25 nothing of a model is lost where everything is exact, whatever the bit
   );
 });
 
-test("what an optimizer remembers travels exactly", async (t) => {
+test("what an optimizer or a method remembers travels exactly", async (t) => {
   const layout = layoutOf([
     { name: "0.kernel", dtype: "f32", shape: [500] },
-    { name: "optimizer/v/0.kernel", dtype: "f32", shape: [500] },
+    { name: "optimizer/v/0.kernel", dtype: "f32", shape: [250] },
+    { name: "scaffold/c/0.kernel", dtype: "f32", shape: [250] },
   ]);
   const pipeline = new Pipeline(chosen("stc"), 1, layout);
   const [values, base] = [normal(1000, 4), normal(1000, 5)];

@@ -76,3 +76,15 @@ test("compression: a mistake has its line, and what was written is told from wha
   }
   t.is(from("  up: { use: int8, block: 32 }")["compression.up[0].block"], "file");
 });
+
+test("compression: feddyn refuses what drops for good, and nothing else does", (t) => {
+  const feddyn = (up: unknown) => plan({ aggregation: "feddyn", compression: { up } });
+  for (const use of ["topk", "stc"]) {
+    t.throws(() => feddyn({ use, feedback: false }), {
+      message: new RegExp(`compression\\.up must not be ${use} without feedback for feddyn`),
+    });
+    t.notThrows(() => feddyn(use));
+    t.notThrows(() => plan({ compression: { up: { use, feedback: false } } }));
+  }
+  t.notThrows(() => feddyn("int8"));
+});
