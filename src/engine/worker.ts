@@ -7,6 +7,7 @@
  * WE2 One process for a trainer, model and data loaded once. One that is gone (its failure ended the run that it was at) is
  *     started anew by the next run, with the same layout or not at all.
  * WE3 Arguments of the built-in tasks are checked and completed here: a worker gets all of them, and only valid ones.
+ *     What corrects gradients (a method, FedProx) is the built-in engine's: it is refused, never left out.
  * WE4 An abort is told to the worker; one that has not heeded it soon is killed.
  */
 import { resolve } from "node:path";
@@ -107,8 +108,9 @@ class RemoteTrainer implements WorkerTrainer {
     }
   }
 
-  constructor(options: WorkerEngineOptions, connect: () => Promise<Link>, link: Link, { remembers }: Opening) {
+  constructor(options: WorkerEngineOptions, connect: () => Promise<Link>, link: Link, { remembers, method }: Opening) {
     const { channel, told, shard } = link;
+    if (method !== undefined) notCorrected(`aggregation ${method.name}`);
     const bare = layoutOfTold(told);
     if (remembers !== undefined && told.own.includes("train")) {
       const reason = "optimizer must be reset: the workspace has a train of its own, whose optimizer is its own affair";
@@ -155,6 +157,7 @@ class RemoteTrainer implements WorkerTrainer {
     try {
       checkTask(task, context.arguments, this.#own);
       const given = this.#own.includes(task) ? context.arguments : builtinArguments(task, context.arguments); // WE3
+      if (!this.#own.includes(task) && (given as { proximal?: number }).proximal) notCorrected("the argument proximal");
       notAborted(signal);
       await this.#ready(context.data);
       notAborted(signal);
@@ -312,4 +315,9 @@ function judge(task: string, metrics: Metrics, round: number, own: readonly stri
     }
     throw new FlError("FL_TASK_FAILED", { task, reason: `its metric ${name} is ${value}, not a finite number` });
   }
+}
+
+function notCorrected(what: string): never {
+  const reason = `${what} corrects gradients as the built-in engine trains, which a worker of its own does not do`;
+  throw new FlError("FL_PLAN_INVALID", { reason });
 }

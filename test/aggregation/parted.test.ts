@@ -1,6 +1,7 @@
 /** Several rules in one round: each sees its own tensors, and together they are an aggregation like any other. */
 import test from "ava";
 import { fedavg } from "../../actors/aggregation/fedavg.ts";
+import { fedavgm } from "../../actors/aggregation/fedavgm.ts";
 import { median } from "../../actors/aggregation/median.ts";
 import { PartedAggregation, sharesOf } from "../../actors/aggregation/parted.ts";
 import { planAggregation } from "../../actors/aggregation/resolve.ts";
@@ -99,6 +100,30 @@ test("the states of its rules are kept as one, and there is none where they have
   const restored = counting();
   parted(["*.bias"], restored).restore(rule.save!());
   t.is(restored.n, 3);
+});
+
+test("a round that one rule loses and all do again counts once in what the others remember (G7)", async (t) => {
+  let lost = true;
+  const inner = fedavg.create();
+  const elsewhere: Aggregation = {
+    begin: (r) => inner.begin(r),
+    accept: (u) => inner.accept(u),
+    async finish(out) {
+      if (lost) throw new FlError("FL_PART_LOST", { reason: "gone" });
+      await inner.finish(out);
+    },
+  };
+  const rule = parted(["*.bias"], fedavgm.create(), elsewhere);
+  const straight = parted(["*.bias"], fedavgm.create());
+  for (const round of [1, 2]) {
+    lost = true;
+    await t.throwsAsync(aggregate(rule, updates, layout, { round }), { code: "FL_PART_LOST" });
+    lost = false;
+    t.deepEqual(
+      await aggregate(rule, updates, layout, { round }),
+      await aggregate(straight, updates, layout, { round }),
+    );
+  }
 });
 
 test("as a plan says it: names are checked, an actor on the bus has one rule only (AG1)", async (t) => {
