@@ -28,9 +28,11 @@ export const deviceOf = (backend: string): Device => (backend === "node-gpu" ? "
 export type Considered = { readonly backend: BackendName; readonly available: boolean; readonly why: string };
 export type Chosen = { readonly tf: Tf; readonly backend: BackendName; readonly considered: readonly Considered[] };
 
-/** Imports a package by name; a parameter only so that absent and broken packages can be tried. */
+/** Loads a package by name; a parameter only so that absent and broken packages can be tried. */
 export type Importer = (specifier: string) => Promise<unknown>;
-const importer: Importer = (specifier) => import(specifier);
+/** Required, not imported: to give an import its names, Node reads through all of TensorFlow.js first, half a second of it. */
+const require = createRequire(import.meta.url);
+const importer: Importer = async (specifier) => require(specifier);
 
 let chosen: Promise<Chosen> | undefined;
 
@@ -122,7 +124,7 @@ async function loadNative(backend: "node" | "node-gpu", load: Importer): Promise
 
 async function prepareWasm(load: Importer): Promise<void> {
   const wasm = (await load("@tensorflow/tfjs-backend-wasm")) as typeof import("@tensorflow/tfjs-backend-wasm");
-  const entry = createRequire(import.meta.url).resolve("@tensorflow/tfjs-backend-wasm");
+  const entry = require.resolve("@tensorflow/tfjs-backend-wasm");
   wasm.setWasmPaths(dirname(entry) + sep);
   wasm.setThreadsCount(1); // K3
 }
