@@ -4,6 +4,7 @@
  * K1 A question that cannot be answered is answered with its coded reason, never with silence.
  * K2 Owners are told of what is theirs only, and give orders on nothing else (rights.ts).
  */
+import { described, listed } from "../../src/description.ts";
 import { FlError } from "../../src/errors.ts";
 import { eventSource, metricSource, type Source } from "../../src/transfer/feed.ts";
 import { keptIn } from "../../src/transfer/kept.ts";
@@ -33,6 +34,11 @@ export function openDesk({ wire, records, rights, envoys, holdOf }: Desk): () =>
   const progress = new Map<string, Progress>();
   const giving = new Giving(wire, records, rights, envoys);
   const closing = new AbortController();
+  const standing = (caller: string, exp: string) => {
+    const hold = holdOf(exp);
+    const waiting = hold && waitingOf(hold, (other) => rights.sees(caller, other));
+    return { progress: progress.get(exp) ?? null, waiting };
+  };
   const roundOf = async (exp: string) => (await (await wire.table(buckets.rounds)).get({ exp }))?.value ?? null;
   /** What is not taken in yet, or was refused under another's name, has no record, but it may have been told of. */
   const read = async <T extends Metric | Event>(
@@ -75,16 +81,41 @@ export function openDesk({ wire, records, rights, envoys, holdOf }: Desk): () =>
       {},
       async ({ caller }, { experiment: name }) => {
         const experiment = await rights.find(caller, name);
-        const hold = holdOf(name);
-        const waiting = hold && waitingOf(hold, (exp) => rights.sees(caller, exp));
-        return { status: { experiment, progress: progress.get(name) ?? null, waiting, round: await roundOf(name) } };
+        return { status: { experiment, ...standing(caller, name), round: await roundOf(name) } };
       },
       (error) => ({ error: error.toJSON() }),
     ),
     wire.serve(
+      subjects.describe,
+      {},
+      async ({ caller }, { experiment: name }) => {
+        const [record, round] = await Promise.all([rights.find(caller, name), roundOf(name)]);
+        const { waiting, progress: newest } = standing(caller, name);
+        const online = (envoy: string): boolean => envoys.online(envoy);
+        return { description: described({ record, round: round ?? undefined, progress: newest, waiting, online }) };
+      },
+      (error) => ({ error: error.toJSON() }),
+    ),
+    wire.serve(
+      subjects.dataset,
+      {},
+      () => {
+        const { sample_shape: sample, target_shape: target } = envoys.shapes;
+        return { sample_shape: sample ? [...sample] : null, target_shape: target ? [...target] : null };
+      },
+      (error) => ({ sample_shape: null, target_shape: null, error: error.toJSON() }),
+    ),
+    wire.serve(
       subjects.list,
       {},
-      async ({ caller }) => ({ experiments: await rights.list(caller) }),
+      async ({ caller }) => {
+        const [own, rows] = await Promise.all([
+          rights.list(caller),
+          wire.table(buckets.rounds).then((rounds) => rounds.all()),
+        ]);
+        const newest = new Map(rows.map(({ value }) => [value.experiment, value]));
+        return { experiments: own.map((record) => listed(record, newest.get(record.name))) };
+      },
       (error) => ({ experiments: [], error: error.toJSON() }),
     ),
     wire.serve(

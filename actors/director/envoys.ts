@@ -5,7 +5,8 @@
  * N1 An envoy is online while its last sign of life is younger than MISSED periods.
  * N2 An assignment is written by compare-and-set and holds all experiments an envoy is to run; taking one back is the same
  *    write without it. Both may be repeated.
- * N3 The first shard's shapes are the federation's, unless the Director was given them: a shard with others is refused.
+ * N3 The first shard's shapes are the federation's, unless the Director was given them, each by itself: a shard with others is
+ *    refused.
  * N4 A name is one process's at a time. Whoever else registers under it is refused while that one answers; one that does not
  *    is replaced at once, however young its last sign of life: NATS knows who listens.
  */
@@ -32,7 +33,8 @@ export type EnvoysOptions = {
   /** the Director's own name */
   readonly director: string;
   readonly periodMs: number;
-  readonly shapes?: Shapes | undefined;
+  /** what it was told, if it was told anything */
+  readonly shapes?: Partial<Shapes> | undefined;
 };
 type Seen = { at: number; heartbeat: Heartbeat | undefined };
 
@@ -45,7 +47,7 @@ export class Envoys {
   readonly #registered: Map<string, EnvoyRecord>;
   readonly #seen = new Map<string, Seen>();
   readonly #listeners = new Set<() => void>();
-  #shapes: Shapes | undefined;
+  #shapes: Partial<Shapes>;
 
   static async open(wire: Wire, options: EnvoysOptions): Promise<Envoys> {
     const [records, assignments] = await Promise.all([wire.table(buckets.envoys), wire.table(buckets.assignments)]);
@@ -66,7 +68,7 @@ export class Envoys {
     this.#director = director;
     this.#periodMs = periodMs;
     this.#registered = new Map(known.map((r) => [r.name, r]));
-    this.#shapes = shapes ?? known[0];
+    this.#shapes = { ...shapesOf(known[0]), ...shapes };
   }
 
   /** Called when somebody registers or shows a sign of life after having been away. Returns what ends it. */
@@ -88,7 +90,7 @@ export class Envoys {
     }
     // Until the name is taken nothing is waited for: of two that come at once the second finds the first.
     const { sample_shape, target_shape } = info;
-    const want = this.#shapes ?? { sample_shape, target_shape };
+    const want = { sample_shape, target_shape, ...this.#shapes };
     if (!same(want.sample_shape, sample_shape) || !same(want.target_shape, target_shape)) {
       const reason = `samples ${show(sample_shape)} and targets ${show(target_shape)} where the federation has ${show(want.sample_shape)} and ${show(want.target_shape)}`;
       return { accepted: false, period_ms, error: new FlError("FL_SHARD_REFUSED", { reason }).toJSON() }; // N3
@@ -147,12 +149,18 @@ export class Envoys {
     return MISSED * this.#periodMs;
   }
 
+  /** Of the federation's data, as far as they are known (N3). */
+  get shapes(): Partial<Shapes> {
+    return this.#shapes;
+  }
+
   list(): EnvoyStatus[] {
     return this.names().map((name) => {
       const { v: _, instance: __, ...record } = this.#registered.get(name)!;
       const seen = this.#seen.get(name);
       const { running = [], report = null } = seen?.heartbeat ?? {};
-      return { ...record, online: this.online(name), seen_at: seen?.at ?? null, running, report };
+      const valid_ms = this.patienceMs;
+      return { ...record, online: this.online(name), seen_at: seen?.at ?? null, valid_ms, running, report };
     });
   }
 
@@ -197,6 +205,8 @@ export class Envoys {
   }
 }
 
+const shapesOf = (shard: Shapes | undefined): Partial<Shapes> =>
+  shard === undefined ? {} : { sample_shape: shard.sample_shape, target_shape: shard.target_shape };
 const same = (a: readonly number[], b: readonly number[]): boolean =>
   a.length === b.length && a.every((n, i) => n === b[i]);
 const show = (shape: readonly number[]): string => `[${shape.join(", ")}]`;

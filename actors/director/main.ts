@@ -12,10 +12,10 @@ import { Sinks } from "./sinks.ts";
 
 runRole(directorConfig, "director", wears.director, async ({ config, wire, ports, stop, ready, parent }) => {
   const { name, limit, share, periodMs, sampleShape, targetShape, review, managers } = config;
-  const shapes =
-    sampleShape === undefined || targetShape === undefined
-      ? undefined
-      : { sample_shape: sampleShape, target_shape: targetShape };
+  const shapes = {
+    ...(sampleShape === undefined ? {} : { sample_shape: sampleShape }),
+    ...(targetShape === undefined ? {} : { target_shape: targetShape }),
+  };
   const nursery = new Nursery(config, {}, ports.log);
   const sinks = await Sinks.open({ sinks: config.sinks, nursery, ports, stop });
   const consultation = await consult(review, { wire, role: "director", name, parent });

@@ -7,6 +7,7 @@
  * R3 What a record comes to is announced before it is written: it is told also when the Director dies between the two, and
  *    once, as the next one's repetition finds it told. Whoever reads on until a record has ended has read its end.
  * R4 Listeners are told of every change when it is stored, and of nothing that is not.
+ * R5 Who reads here reads what the step under way makes of it: what was told of it is there for whoever has heard it.
  */
 import { asFlError, FlError } from "../../src/errors.ts";
 import { decode } from "../../src/wire/codec.ts";
@@ -48,11 +49,13 @@ export class Records {
   }
 
   async get(exp: string): Promise<ExperimentRecord | undefined> {
+    await this.#over(exp);
     return (await this.#row(exp))?.value;
   }
 
   /** @throws FL_NOT_FOUND */
   async present(exp: string): Promise<ExperimentRecord> {
+    await this.#over(exp);
     return (await this.#present(exp)).value;
   }
 
@@ -63,6 +66,7 @@ export class Records {
 
   /** All, in the order of submission. */
   async list(): Promise<ExperimentRecord[]> {
+    await Promise.all([...this.#turns.keys()].map((exp) => this.#over(exp)));
     const rows = await this.#rows.all();
     for (const { value } of rows) this.#owners.set(value.name, value.owner);
     return rows.map((r) => r.value).sort((a, b) => a.seq - b.seq);
@@ -86,7 +90,7 @@ export class Records {
   make(record: ExperimentRecord, told?: Announcement): Promise<ExperimentRecord> {
     return this.#turn(record.name, async () => {
       if (this.#forgotten.has(record.seq)) return record;
-      const found = await this.get(record.name);
+      const found = (await this.#row(record.name))?.value;
       if (found !== undefined) {
         // its own submission comes again if the Director died before it was acknowledged, maybe before it was told
         if (found.seq === record.seq && found.state === record.state) await this.#tell(owned(record), told);
@@ -99,7 +103,7 @@ export class Records {
         await this.#rows.create({ exp: record.name }, record);
       } catch (e) {
         if (!(e instanceof FlError) || e.code !== "FL_EXISTS") throw e;
-        return (await this.get(record.name)) ?? record;
+        return (await this.#row(record.name))?.value ?? record;
       }
       this.#changed(record.name, record);
       return record;
@@ -185,6 +189,11 @@ export class Records {
     if (record === undefined) this.#owners.delete(exp);
     else this.#owners.set(exp, record.owner);
     for (const listener of [...this.#listeners]) listener(exp, record);
+  }
+
+  /** R5 */
+  async #over(exp: string): Promise<void> {
+    await this.#turns.get(exp)?.catch(() => {});
   }
 
   #turn<T>(exp: string, work: () => Promise<T>): Promise<T> {

@@ -40,7 +40,7 @@ export type DirectorParts = {
   readonly wire: Wire;
   readonly name: string;
   readonly periodMs: number;
-  readonly shapes?: Shapes | undefined;
+  readonly shapes?: Partial<Shapes> | undefined;
   /** who may see and order everybody's experiments */
   readonly managers: readonly string[];
   /** called when it answers */

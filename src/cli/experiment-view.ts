@@ -1,8 +1,8 @@
 /** One experiment as lines: for programs, and for people. */
 
 import { accuracyIn, ratingOf } from "../client/rounds.ts";
+import { listed, planOf } from "../description.ts";
 import { codes } from "../errors.ts";
-import { type Plan, parsePlan } from "../plan/plan.ts";
 import type { ExperimentRecord, Failure, RoundRecord, Waiting } from "../wire/messages.ts";
 import type { Console } from "./console.ts";
 import { ago, decimal, duration, percent } from "./figures.ts";
@@ -21,15 +21,6 @@ export function summed(record: ExperimentRecord, round: RoundRecord | undefined)
   };
 }
 
-/** A record may be of a submission whose plan was refused. */
-function planOf({ submission }: ExperimentRecord): Plan | undefined {
-  try {
-    return parsePlan(submission.plan);
-  } catch {
-    return undefined;
-  }
-}
-
 export function emitExperiment(
   out: Console,
   record: ExperimentRecord,
@@ -39,8 +30,24 @@ export function emitExperiment(
   const { name, owner, state, attempt, priority, rounds, collaborators, reviews, failure } = record;
   const { submitted_at, started_at, ended_at, deadline_at } = record;
   const { metrics, accuracy, best, round } = summed(record, row);
+  const { tasks, progress } = listed(record, row);
   out.emit("experiment", {
-    ...{ name, owner, state, attempt, priority, round, rounds, accuracy, metrics, best, collaborators, reviews },
+    ...{
+      name,
+      owner,
+      state,
+      attempt,
+      priority,
+      round,
+      rounds,
+      progress,
+      tasks,
+      accuracy,
+      metrics,
+      best,
+      collaborators,
+      reviews,
+    },
     ...{ submitted_at, started_at, ended_at, deadline_at, waiting, failure },
   });
 }

@@ -17,6 +17,7 @@ import {
   review as reviewed,
   waiting,
 } from "../wire/messages.ts";
+import { description } from "../wire/requests.ts";
 
 const text = z.string();
 const name = z.string();
@@ -81,6 +82,8 @@ export const lines = {
       priority: z.int().describe("in the queue: higher goes first"),
       round: count.nullable().describe("the round that is open, or was open last"),
       rounds: count.describe("how many the plan has"),
+      progress: z.number().describe("share of them that have closed, 0 to 1"),
+      tasks: count.describe("how many the plan has in a round"),
       accuracy: fraction.describe("of the newest model that was rated"),
       metrics: metrics.describe("of the round that closed last, by `<task label>.<metric>`"),
       best: z
@@ -125,6 +128,26 @@ export const lines = {
       seen_at: time.nullable().describe("its last sign of life"),
     })
     .describe("`status EXPERIMENT`, `demo`: one collaborator as the Aggregator sees it."),
+  description: z
+    .strictObject({
+      type: z.literal("description"),
+      name: name.describe("the experiment's"),
+      owner: name.describe("who submitted it"),
+      state: experimentState.describe("as of `experiment`"),
+      attempt: count.describe("how often it went into the queue"),
+      rounds: count.describe("how many the plan has"),
+      round: count.nullable().describe("the round that is open, or was open last"),
+      progress: z.number().describe("share of the rounds that have closed, 0 to 1"),
+      waiting: waiting.nullable().describe("why it has not started; null unless it is pending"),
+      models: description.shape.models.describe(
+        "rounds of training in the `best` and the `last` model, null if there is none yet; rounds whose models are `kept`",
+      ),
+      tasks: description.shape.tasks.describe("the plan's: label, task, weights it is on, whether it trains"),
+      collaborators: description.shape.collaborators.describe(
+        "who takes part: online, state, round, running task and the next one, how far it is",
+      ),
+    })
+    .describe("`describe`: an experiment in figures."),
   envoy: z
     .strictObject({
       type: z.literal("envoy"),
@@ -135,6 +158,7 @@ export const lines = {
       target_shape: z.array(count).describe("of one target"),
       registered_at: time.describe("when it first registered"),
       seen_at: time.nullable().describe("its last sign of life"),
+      valid_ms: count.describe("for how long a sign of life counts"),
       running: envoyStatus.shape.running.describe(
         "experiments it has a collaborator for, and that one's state; another owner's is null",
       ),

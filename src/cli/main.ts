@@ -22,6 +22,7 @@ const verbs = new Map<string, () => Promise<Verb>>([
   ["submit", async () => (await import("./submit.ts")).submit],
   ["plan", async () => (await import("./plan.ts")).plan],
   ["status", async () => (await import("./status.ts")).status],
+  ["describe", async () => (await import("./describe.ts")).describe],
   ["metrics", async () => (await import("./metrics.ts")).metrics],
   ["model", async () => (await import("./model.ts")).model],
   ["review", async () => (await import("./review.ts")).review],

@@ -1,6 +1,7 @@
 /** `entente status`: all experiments, one of them, or the envoys. */
 import type { ExperimentStatus } from "../client/experiment.ts";
 import type { Federation } from "../client/federation.ts";
+import { listed } from "../description.ts";
 import type { EnvoyStatus, Progress } from "../wire/messages.ts";
 import type { Console } from "./console.ts";
 import { emitExperiment, experimentLines, summed, words } from "./experiment-view.ts";
@@ -34,15 +35,22 @@ async function showAll(out: Console, federation: Federation): Promise<void> {
   }
   const rows = all.map(({ experiment, round: row }) => {
     const { round, accuracy } = summed(experiment, row);
-    const { name, state, rounds, owner, submitted_at } = experiment;
+    const { name, state, rounds, owner, submitted_at, collaborators } = experiment;
+    const { tasks, progress } = listed(experiment, row);
     const at = round === null ? `– / ${rounds}` : `${round} / ${rounds}`;
-    return [name, words[state], at, percent(accuracy), ago(submitted_at, now), owner];
+    return [
+      ...[name, words[state], at, percent(progress, 0), percent(accuracy)],
+      ...[String(collaborators.length), String(tasks), ago(submitted_at, now), owner],
+    ];
   });
   const columns = [
     { head: "experiment" },
     { head: "state" },
     { head: "round", align: "right" as const },
+    { head: "done", align: "right" as const },
     { head: "accuracy", align: "right" as const },
+    { head: "envoys", align: "right" as const },
+    { head: "tasks", align: "right" as const },
     { head: "submitted", align: "right" as const },
     { head: "owner" },
   ];

@@ -12,9 +12,10 @@ import type { MetricSource } from "../parts/sink.ts";
 import { layoutOf } from "../tensor/layout.ts";
 import { parseSafetensors } from "../tensor/safetensors.ts";
 import type { Event, ExperimentRecord, Metric, Status } from "../wire/messages.ts";
+import type { Description, Listed } from "../wire/requests.ts";
 import type { Asking, Page } from "./asking.ts";
 import { type Holdings, type ReadOptions, type Weights, type Which, whichName } from "./holdings.ts";
-import { type Shard, shapesOf } from "./shards.ts";
+import type { Shard } from "./shards.ts";
 
 const WAIT_MS = 20_000;
 const PAUSE_MS = 1_000;
@@ -32,7 +33,11 @@ export class Asked implements Holdings {
     return { ...(await this.#asking.status(experiment)), director: true };
   }
 
-  list(): Promise<ExperimentRecord[]> {
+  describe(experiment: string): Promise<Description> {
+    return this.#asking.describe(experiment);
+  }
+
+  list(): Promise<Listed[]> {
     return this.#asking.list();
   }
 
@@ -208,6 +213,6 @@ export class Asked implements Holdings {
   }
 
   async shapes(): Promise<Shapes> {
-    return shapesOf(await this.shards());
+    return this.#asking.shapes();
   }
 }

@@ -4,12 +4,12 @@
  * K1 FL_NO_RESPONDER means that no Director is there; what to do then is the caller's to know.
  */
 
+import type { Shapes } from "../data/dummy-shard.ts";
 import { fromWire, type WireError } from "../errors.ts";
 import { pullChunks, pullWhole, STALL_MS } from "../transfer/pull.ts";
 import type {
   EnvoyStatus,
   Event,
-  ExperimentRecord,
   ExperimentState,
   Give,
   Metric,
@@ -17,9 +17,10 @@ import type {
   ModelReply,
   Status,
 } from "../wire/messages.ts";
-import type { Ordered } from "../wire/requests.ts";
+import type { Description, Listed, Ordered } from "../wire/requests.ts";
 import { type OrderPattern, type Subject, subjects } from "../wire/table.ts";
 import type { Wire } from "../wire/wire.ts";
+import { unknownShapes } from "./shards.ts";
 
 /** how long the Director may take to answer */
 const ANSWER_MS = 5_000;
@@ -31,7 +32,7 @@ export type Page<T> = {
   readonly over: boolean;
 };
 type Called =
-  | (typeof subjects)["status" | "list" | "envoys" | "model" | "metrics" | "events"]["pattern"]
+  | (typeof subjects)["status" | "describe" | "dataset" | "list" | "envoys" | "model" | "metrics" | "events"]["pattern"]
   | OrderPattern;
 
 export class Asking {
@@ -48,7 +49,19 @@ export class Asking {
     return (await this.#ask(subjects.status, { experiment })).status!;
   }
 
-  async list(): Promise<ExperimentRecord[]> {
+  /** @throws FL_NOT_FOUND */
+  async describe(experiment: string): Promise<Description> {
+    return (await this.#ask(subjects.describe, { experiment })).description!;
+  }
+
+  /** @throws FL_NOT_FOUND before they are known */
+  async shapes(): Promise<Shapes> {
+    const { sample_shape, target_shape } = await this.#ask(subjects.dataset, {});
+    if (sample_shape === null || target_shape === null) throw unknownShapes();
+    return { sampleShape: sample_shape, targetShape: target_shape };
+  }
+
+  async list(): Promise<Listed[]> {
     return (await this.#ask(subjects.list, {})).experiments;
   }
 

@@ -23,7 +23,7 @@ import type {
   RoundRecord,
   Waiting,
 } from "../wire/messages.ts";
-import type { Ordered } from "../wire/requests.ts";
+import type { Description, Ordered } from "../wire/requests.ts";
 import { type OrderPattern, type Subject, subjects } from "../wire/table.ts";
 import type { Access } from "./access.ts";
 import type { ReadOptions, Which } from "./holdings.ts";
@@ -169,6 +169,11 @@ export class Experiment {
       experiment: this.name,
       reason: `experiment ${this.name} is ${state}`,
     });
+  }
+
+  /** How far it is, which models there are, its tasks, and what each collaborator is at. @throws FL_NOT_FOUND */
+  describe(): Promise<Description> {
+    return this.#access.holdings.describe(this.name);
   }
 
   // Orders (X3). @throws FL_NOT_FOUND, also for what is another's, FL_STATE if it cannot be done now, FL_NO_RESPONDER

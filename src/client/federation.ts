@@ -11,7 +11,8 @@ import type { ShardDescriptor } from "../data/shard.ts";
 import { asFlError } from "../errors.ts";
 import type { Credentials, TlsSettings } from "../pki/credentials.ts";
 import type { Log } from "../ports.ts";
-import type { EnvoyStatus, ExperimentRecord } from "../wire/messages.ts";
+import type { EnvoyStatus } from "../wire/messages.ts";
+import type { Listed } from "../wire/requests.ts";
 import { token } from "../wire/template.ts";
 import { Access, type AccessOptions } from "./access.ts";
 import { Experiment } from "./experiment.ts";
@@ -161,8 +162,8 @@ export class Federation implements AsyncDisposable {
     return new Experiment(this.access, which.experiment, which);
   }
 
-  /** All of this owner's experiments, in the order of submission. @throws FL_NOT_FOUND if there is no such federation */
-  list(): Promise<ExperimentRecord[]> {
+  /** All of this owner's experiments with how far each is, in the order of submission. @throws FL_NOT_FOUND if there is no such federation */
+  list(): Promise<Listed[]> {
     return this.access.holdings.list();
   }
 

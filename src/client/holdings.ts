@@ -7,6 +7,7 @@ import type { Shapes } from "../data/dummy-shard.ts";
 import type { MetricSource } from "../parts/sink.ts";
 import type { Layout } from "../tensor/layout.ts";
 import type { Event, ExperimentRecord, Metric, Status, Uploaded } from "../wire/messages.ts";
+import type { Description, Listed } from "../wire/requests.ts";
 import type { Shard } from "./shards.ts";
 
 export type ReadOptions = { readonly follow?: boolean | undefined; readonly signal?: AbortSignal | undefined };
@@ -23,8 +24,10 @@ export type Weights = {
 export interface Holdings {
   /** `director` is false if nobody answered and this is what is stored. @throws FL_NOT_FOUND */
   status(experiment: string): Promise<Status & { director: boolean }>;
+  /** @throws FL_NOT_FOUND */
+  describe(experiment: string): Promise<Description>;
   /** All of the owner's, in the order of submission. */
-  list(): Promise<ExperimentRecord[]>;
+  list(): Promise<Listed[]>;
   /** Resolves when there is a record that satisfies the predicate. @throws the signal's reason */
   until(
     experiment: string,

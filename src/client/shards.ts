@@ -23,8 +23,11 @@ export async function readShapes(wire: Wire): Promise<Shapes> {
 
 export function shapesOf([shard]: readonly Shard[]): Shapes {
   if (shard !== undefined) return { sampleShape: shard.sample_shape, targetShape: shard.target_shape };
-  throw new FlError("FL_NOT_FOUND", {
+  throw unknownShapes();
+}
+
+export const unknownShapes = (): FlError =>
+  new FlError("FL_NOT_FOUND", {
     reason: "no envoy has registered, so the shapes of the data are not known",
     hint: "they are known once an envoy has registered",
   });
-}

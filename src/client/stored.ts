@@ -6,10 +6,12 @@
  * T2 Whoever only reads makes nothing (F3 of federation.ts).
  */
 import type { Shapes } from "../data/dummy-shard.ts";
+import { described, listed } from "../description.ts";
 import { asFlError, FlError } from "../errors.ts";
 import type { MetricSource } from "../parts/sink.ts";
 import { readUpload } from "../transfer/upload.ts";
 import type { Event, ExperimentRecord, Metric, Status, Uploaded } from "../wire/messages.ts";
+import type { Description, Listed } from "../wire/requests.ts";
 import { buckets } from "../wire/table.ts";
 import type { Wire } from "../wire/wire.ts";
 import type { Asking } from "./asking.ts";
@@ -47,9 +49,25 @@ export class Stored implements Holdings {
     return { experiment: record, progress: null, waiting: null, round: row?.value ?? null, director: false };
   }
 
-  async list(): Promise<ExperimentRecord[]> {
+  async describe(experiment: string): Promise<Description> {
+    const told = await answered(this.#asking.describe(experiment));
+    if (told !== undefined) return told;
+    const { experiment: record, round, progress, waiting } = await this.status(experiment);
+    return described({ record, round: round ?? undefined, progress, waiting, online: () => null });
+  }
+
+  async list(): Promise<Listed[]> {
     const told = await answered(this.#asking.list());
-    return told ?? (await listRecords(this.#wires.reader)).filter(({ owner }) => owner === this.#owner);
+    if (told !== undefined) return told;
+    const { reader } = this.#wires;
+    const [records, rounds] = await Promise.all([
+      listRecords(reader),
+      reader.table(buckets.rounds).then((rows) => rows.all()),
+    ]);
+    const newest = new Map(rounds.map(({ value }) => [value.experiment, value]));
+    return records
+      .filter(({ owner }) => owner === this.#owner)
+      .map((record) => listed(record, newest.get(record.name)));
   }
 
   async until(
@@ -89,8 +107,8 @@ export class Stored implements Holdings {
     return readShards(this.#wires.reader);
   }
 
-  shapes(): Promise<Shapes> {
-    return readShapes(this.#wires.reader);
+  async shapes(): Promise<Shapes> {
+    return (await answered(this.#asking.shapes())) ?? readShapes(this.#wires.reader);
   }
 }
 

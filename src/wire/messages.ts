@@ -12,10 +12,10 @@ import { type Code, codes } from "../errors.ts";
 import { tensorSpec } from "../tensor/layout.ts";
 import { TOKEN } from "./template.ts";
 
-const name = z.string().regex(TOKEN, "letters, digits, '-' and '_' only, at most 64");
+export const name = z.string().regex(TOKEN, "letters, digits, '-' and '_' only, at most 64");
 const time = z.number();
 const digest = z.string().regex(/^[0-9a-f]{64}$/, "a SHA-256 in hexadecimal");
-const count = z.int().nonnegative();
+export const count = z.int().nonnegative();
 const binary = z.custom<Uint8Array>((v) => v instanceof Uint8Array, "must be bytes");
 /** bytes that outlive the message they came in */
 const kept = binary.transform((bytes) => Uint8Array.prototype.slice.call(bytes) as Uint8Array);
@@ -546,7 +546,6 @@ export const status = z.object({
 });
 export type Status = z.infer<typeof status>;
 export const statusReply = z.object({ status: status.optional(), error: wireError.optional() });
-export const listReply = z.object({ experiments: z.array(experimentRecord), error: wireError.optional() });
 export const acknowledged = z.object({ ok: z.boolean(), error: wireError.optional() });
 export type Acknowledged = z.infer<typeof acknowledged>;
 
@@ -558,7 +557,9 @@ export const envoyStatus = z.object({
   target_shape: shape,
   registered_at: time,
   seen_at: time.nullable(),
-  /** another owner's experiment is null here */
+  /** for how long a sign of life counts */
+  valid_ms: count,
+  /** what it is at, if anything; another owner's experiment is null here */
   running: z.array(z.object({ experiment: name.nullable(), state: running.shape.state })),
   report: deviceReport.nullable(),
 });

@@ -117,11 +117,23 @@ export const subjects = {
     open: true,
     doc: "One experiment: its record, what it waits for and, while it runs, its progress.",
   }),
-  list: request("fl.v1.{fed}.director.list.{caller}", m.nothing, m.listReply, {
+  describe: request("fl.v1.{fed}.director.describe.{caller}", m.which, r.describeReply, {
     from: caller,
     to: theDirector,
     open: true,
-    doc: "The caller's experiments, in the order of submission.",
+    doc: "One experiment in figures: how far it is, which models there are, its tasks, and what each collaborator is at.",
+  }),
+  dataset: request("fl.v1.{fed}.director.dataset.{caller}", m.nothing, r.datasetReply, {
+    from: caller,
+    to: theDirector,
+    open: true,
+    doc: "The shapes of a sample and of a target, which all shards have.",
+  }),
+  list: request("fl.v1.{fed}.director.list.{caller}", m.nothing, r.listReply, {
+    from: caller,
+    to: theDirector,
+    open: true,
+    doc: "The caller's experiments, in the order of submission, each with how far it is.",
   }),
   cancel: request("fl.v1.{fed}.director.cancel.{caller}", m.which, r.ordered, {
     from: caller,

@@ -9,7 +9,7 @@ import type { Table, TableSpec } from "../../src/ports.ts";
 import type { ExperimentRecord } from "../../src/wire/messages.ts";
 import { subjects } from "../../src/wire/table.ts";
 import { Wire } from "../../src/wire/wire.ts";
-import { FED, testWorld } from "../support/ports.ts";
+import { FED, quiet, testWorld } from "../support/ports.ts";
 import { recordOf } from "../support/record.ts";
 
 const outcome = { rounds: 1, metrics: {}, best: null, objects: { last: "x.last", best: "x.best" } };
@@ -140,6 +140,29 @@ test("the submission of a removed experiment makes no record again, should it co
     ),
     undefined,
   );
+});
+
+test("whoever has heard what is told of a record finds it so, though it is told first (R5)", async (t) => {
+  const { wire, records } = await opened();
+  const heard: Promise<unknown>[] = [];
+  const following = new AbortController();
+  const follow = async (): Promise<void> => {
+    const filter = wire.wildcard(subjects.event, { owner: "ann", exp: "x" });
+    for await (const _ of (await wire.journal("events")).follow({ filter, from: 1, signal: following.signal })) {
+      heard.push(
+        records.get("x").then((r) => r?.state),
+        records.list().then(([r]) => r?.state),
+      );
+    }
+  };
+  const followed = follow();
+  await records.make(recordOf("x"), event("experiment.accepted"));
+  await records.change("x", start);
+  await records.change("x", end);
+  await quiet();
+  following.abort();
+  await followed;
+  t.deepEqual(await Promise.all(heard), ["pending", "pending", "in_progress", "in_progress", "finished", "finished"]);
 });
 
 test("what is waited for of a record comes, or its time is over, or it is gone", async (t) => {

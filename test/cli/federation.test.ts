@@ -71,6 +71,15 @@ tasks:
   t.is(experiment!.accuracy, submitted.of("round").at(-1)!.accuracy, "the final model's rating");
   t.true(Number.isInteger(Math.round(experiment!.accuracy! * 200 * 1e6) / 1e6), "hits of 200 images");
 
+  const described = (await run(t, ["describe", "first", ...at])).of("description")[0]!;
+  t.like(described, { name: "first", state: "finished", round: 2, rounds: 2, progress: 1, models: { last: 2 } });
+  t.deepEqual(
+    described.collaborators.map((c) => [c.name, c.online]),
+    [
+      ["envoy-1", true],
+      ["envoy-2", true],
+    ],
+  );
   const all = await run(t, ["status", ...at]);
   t.deepEqual(all.lines, [experiment]);
   const envoys = await run(t, ["status", "--envoys", ...at]);

@@ -105,7 +105,16 @@ test("C12 an assigner of one's own is called each round with what is known then:
   const memory: Record<string, number> = { a: 8e9, b: 4e9, c: 16e9 };
   const status = (name: string) => ({ name, report: report(memory[name]!) }) as EnvoyStatus;
   const full = (name: string): EnvoyStatus => ({
-    ...{ online: true, description: "", sample_shape: [], target_shape: [], registered_at: 1, seen_at: 1, running: [] },
+    ...{
+      online: true,
+      description: "",
+      sample_shape: [],
+      target_shape: [],
+      registered_at: 1,
+      seen_at: 1,
+      valid_ms: 25_000,
+      running: [],
+    },
     ...status(name),
   });
   e.world.wire("director").serve(

@@ -53,7 +53,9 @@ test("an envoy publishes as itself and its collaborators, and hears what is for 
 const ASKS = [
   ...[
     "cancel",
+    "dataset",
     "deadline",
+    "describe",
     "envoys",
     "events",
     "fail",
@@ -117,7 +119,18 @@ test("what nobody but the Director's side may publish or hear is all the rest", 
     ...["pull", "round", "stateChunk"],
   ]); // prettier-ignore
   t.deepEqual(without("subscribe").sort(), [
-    ...["aggregationTake", "alive", "archive", "cancel", "deadline", "devices", "directorDecide", "directorReview"],
+    ...[
+      "aggregationTake",
+      "alive",
+      "archive",
+      "cancel",
+      "dataset",
+      "deadline",
+      "describe",
+      "devices",
+      "directorDecide",
+      "directorReview",
+    ],
     ...[
       "directorReviews",
       "end",
