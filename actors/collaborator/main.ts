@@ -1,36 +1,30 @@
 /** The Collaborator's process: one experiment on one shard. Started by the Envoy; the data never leaves this process. */
 import { z } from "zod";
-import { loadShard } from "../../src/data/shard.ts";
-import { tfjsEngine } from "../../src/engine/tfjs.ts";
-import { asFlError, FlError, fromWire } from "../../src/errors.ts";
+import { FlError, fromWire } from "../../src/errors.ts";
 import { host } from "../../src/host.ts";
-import { engineOptions } from "../../src/plan/engine.ts";
-import { methodOf } from "../../src/plan/method.ts";
-import { remembering } from "../../src/plan/optimizer.ts";
 import { parsePlan, planDigest } from "../../src/plan/plan.ts";
 import { buckets } from "../../src/wire/table.ts";
-import { checkExperiment } from "../../src/workspace/define.ts";
-import { importWorkspace } from "../../src/workspace/open.ts";
 import { fetchArchive } from "../archive.ts";
 import { roleConfig, runRole, wears } from "../entrypoint.ts";
-import { resolveShard, shardConfig } from "../envoy/shard.ts";
-import { dependencyPolicy, openSubmitted } from "../submitted.ts";
+import { trainingConfig } from "../envoy/config.ts";
+import { resolveShard, shardConfig, shardFile } from "../envoy/shard.ts";
+import { openSubmitted } from "../submitted.ts";
 import { collaboratorMachine } from "./machine.ts";
+import { prepareTrainer } from "./prepare.ts";
 import { CollaboratorServices } from "./services.ts";
 
 const config = z.strictObject({
   ...roleConfig.shape,
   experiment: z.string(),
   shard: shardConfig,
-  backend: z.string().optional(),
-  dependencies: dependencyPolicy,
+  ...trainingConfig.shape,
   /** what its envoy has approved */
   planDigest: z.string().optional(),
   archiveDigest: z.string().optional(),
 });
 
 runRole(config, "collaborator", wears.envoy, async ({ config: told, wire, ports, stop, ready }) => {
-  const { name, experiment, shard, backend, dependencies } = told;
+  const { name, experiment, shard, backend, dependencies, engine, taskLimit: taskLimitMs } = told;
   const row = await (await wire.table(buckets.assignments)).get({ envoy: name });
   const assigned = row?.value.experiments.find((e) => e.name === experiment);
   if (assigned === undefined) throw new FlError("FL_NOT_FOUND", { reason: `${experiment} is not assigned to ${name}` });
@@ -39,7 +33,12 @@ runRole(config, "collaborator", wears.envoy, async ({ config: told, wire, ports,
   agree("plan", told.planDigest, planDigest(plan));
   agree("archive", told.archiveDigest, archive.digest);
   const bytes = await fetchArchive(wire, { envoy: name, experiment, archive }, stop);
-  const opened = await openSubmitted(bytes, archive.digest, { dependencies, signal: stop });
+  const opened = await openSubmitted(bytes, archive.digest, {
+    dependencies,
+    signal: stop,
+    engine,
+    python: told.python,
+  });
   try {
     const services = await CollaboratorServices.create({
       wire,
@@ -48,29 +47,14 @@ runRole(config, "collaborator", wears.envoy, async ({ config: told, wire, ports,
       name,
       attempt,
       plan,
-      prepare: async (signal) => {
-        const [descriptor, definition, engine] = await Promise.all([
-          resolveShard(shard),
-          importWorkspace(opened.dir).then(checkExperiment),
-          tfjsEngine(engineOptions(plan.engine, backend)),
-        ]);
-        const { sampleShape, targetShape } = descriptor;
-        const data = await loadShard(descriptor, { name, params: shard.params, seed: plan.seed, signal }).catch((e) => {
-          throw asFlError(e, "FL_SHARD_FAILED");
-        });
-        const opening = {
-          seed: plan.seed,
-          sampleShape,
-          targetShape,
-          remembers: remembering(plan),
-          method: methodOf(plan),
+      prepare: (signal) => {
+        const { dir, python } = opened;
+        const site = {
+          ...{ name, engine, backend, python, taskLimitMs, params: shard.params },
+          shard: () => resolveShard(shard, { python }),
+          shardFile: shardFile(shard),
         };
-        const trainer = await engine.open(definition, opening);
-        ports.log.info(
-          { backend: engine.backend, samples: data.train.size, parameters: trainer.layout.length },
-          "prepared",
-        );
-        return { trainer, data };
+        return prepareTrainer({ dir, plan, site, log: ports.log }, signal);
       },
     });
     const hosted = await host(collaboratorMachine.provide({ actors: services.actors }), {

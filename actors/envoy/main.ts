@@ -15,7 +15,7 @@ import { resolveMonitor } from "../device-monitor/resolve.ts";
 import { runRole, wears } from "../entrypoint.ts";
 import { consult } from "../reviewer/consult.ts";
 import { digestOf } from "../reviewer/request.ts";
-import { envoyConfig } from "./config.ts";
+import { envoyConfig, trainingConfig } from "./config.ts";
 import { startHeartbeats } from "./heartbeats.ts";
 import { type Assigned, type EnvoyEvent, type EnvoyInput, envoyMachine, type Held, type Verdict } from "./machine.ts";
 import { reportFailure } from "./report.ts";
@@ -25,9 +25,12 @@ import { resolveShard } from "./shard.ts";
 const REQUEST_MS = 5_000;
 
 runRole(envoyConfig, "envoy", wears.envoy, async ({ config, wire, ports, stop, ready, waiting, parent }) => {
-  const { name: envoy, shard, monitor: use, review, backend, dependencies } = config;
+  const { name: envoy, shard, monitor: use, review } = config;
   const { log } = ports;
-  const { description, sampleShape, targetShape } = await resolveShard(shard);
+  const { description, sampleShape, targetShape } = await resolveShard(shard, {
+    python: config.python,
+    onLine: (line) => log.info({ line }, "shard"),
+  });
   const monitor = await resolveMonitor(use, { wire, envoy });
   const consultation = await consult(review, { wire, role: "envoy", name: envoy, parent });
   const instance = randomUUID();
@@ -37,7 +40,11 @@ runRole(envoyConfig, "envoy", wears.envoy, async ({ config, wire, ports, stop, r
     () => ({ ok: true }),
     (error) => ({ ok: false, error: error.toJSON() }),
   ); // P1
-  const nursery = new Nursery(config, { shard, dependencies, ...(backend === undefined ? {} : { backend }) }, log);
+  const training = Object.keys(trainingConfig.shape).flatMap((key) => {
+    const value = config[key as keyof typeof config];
+    return value === undefined ? [] : [[key, value]];
+  });
+  const nursery = new Nursery(config, { shard, ...Object.fromEntries(training) }, log);
 
   let yielding = false;
   const register = async (signal: AbortSignal): Promise<Registered> => {

@@ -1,7 +1,9 @@
-/** Which shard an envoy serves: a built-in one by name, or a module by path, and the parameters it is loaded with. */
+/** Which shard an envoy serves: a built-in one by name, or a module by path (a .py file is Python's), and its parameters. */
+import { extname, resolve } from "node:path";
 import { z } from "zod";
 import mnistShard from "../../src/data/mnist-shard.ts";
 import { checkShard, type ShardDescriptor } from "../../src/data/shard.ts";
+import { type PythonShardOptions, pythonShard } from "../../src/engine/python-shard.ts";
 import { FlError } from "../../src/errors.ts";
 import { nearest } from "../../src/nearest.ts";
 import { loadModule } from "../../src/parts/module.ts";
@@ -28,8 +30,15 @@ export function holdShard(descriptor: ShardDescriptor): { use: string; release()
   return { use, release: () => void held.delete(use) };
 }
 
-/** @throws FL_PART_UNKNOWN, FL_SHARD_INVALID */
-export async function resolveShard({ use, from }: ShardConfig): Promise<ShardDescriptor> {
+/** The path of a shard in Python; undefined for any other. */
+export const shardFile = ({ use, from = "." }: ShardConfig): string | undefined =>
+  extname(use) === ".py" ? resolve(from, use) : undefined;
+
+/** @throws FL_PART_UNKNOWN, FL_SHARD_INVALID, and of a shard in Python what a worker may do wrong */
+export async function resolveShard(config: ShardConfig, options: PythonShardOptions = {}): Promise<ShardDescriptor> {
+  const { use, from } = config;
+  const file = shardFile(config);
+  if (file !== undefined) return pythonShard(file, options);
   const own = held.get(use);
   if (own !== undefined) return own;
   const placement = parsePlacement(use);

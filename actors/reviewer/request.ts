@@ -8,6 +8,7 @@ import type { Wire } from "../../src/wire/wire.ts";
 import { readArchive } from "../../src/workspace/archive.ts";
 import { dependenciesOf } from "../../src/workspace/dependencies.ts";
 import { listing } from "../../src/workspace/listing.ts";
+import { requirementsAsked } from "../../src/workspace/requirements.ts";
 import { fetchArchive } from "../archive.ts";
 
 export type Matter = Pick<ReviewRequest, "experiment" | "owner" | "role" | "name" | "collaborators"> &
@@ -21,11 +22,12 @@ export async function requestOf(wire: Wire, matter: Matter, signal: AbortSignal)
     role === "director"
       ? await readUpload(wire, owner, archive)
       : await fetchArchive(wire, { envoy: name, experiment, archive }, signal);
-  const { files } = await readArchive(bytes, archive.digest);
+  const contents = await readArchive(bytes, archive.digest);
+  const { files } = contents;
   return {
     ...{ experiment, owner, role, name, collaborators },
     ...{ plan, planDigest: planDigest(plan), archiveDigest: archive.digest },
-    ...{ files: listing(files), dependencies: dependenciesOf(files) },
+    ...{ files: listing(files), dependencies: { ...dependenciesOf(files), ...requirementsAsked(contents) } },
   };
 }
 

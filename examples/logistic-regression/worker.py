@@ -62,8 +62,8 @@ def run(state, task, arguments, round, seed, collaborator):
     args, kernel, bias = arguments, state["kernel"], state["bias"]
     learns = task == "train"
     split = state["train" if learns else args["split"]]
-    if learns and args["optimizer"] != "sgd":
-        raise ValueError("this worker has no optimizer but sgd")
+    if learns and (args["optimizer"] != "sgd" or args["proximal"]):
+        raise ValueError("this worker has plain sgd, and nothing beside it")
     chance = np.random.RandomState([int(seed) % 2**32, round, *collaborator.encode()])
     order = chance.permutation(len(split["x"]))[:args.get("samples") if learns else None]
     done, total = 0, len(order) * args.get("epochs", 1)

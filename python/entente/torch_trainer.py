@@ -121,6 +121,8 @@ class TorchTrainer:
         model, optimizer, measure = self._model, self._optimizer(args), self._measure()
         on_cpu = self._on.type == "cpu"
         self._recall(optimizer)
+        proximal = args.get("proximal") or 0.0
+        anchors = [(p, p.detach().clone()) for p in model.parameters() if p.requires_grad] if proximal > 0 else []
         model.train()
         told, done, loss, correct = time.monotonic(), 0, 0.0, 0
         for epoch in range(epochs):
@@ -135,6 +137,9 @@ class TorchTrainer:
                 outputs = model(x)
                 value = measure(outputs, y)
                 value.backward()
+                for weight, anchor in anchors:  # FedProx: towards what the round began with
+                    if weight.grad is not None:
+                        weight.grad.add_(weight.detach() - anchor, alpha=proximal)
                 optimizer.step()
                 size = len(chosen)
                 # On a GPU nothing is waited for before the epoch's end; on the CPU a number is cheaper than a tensor.

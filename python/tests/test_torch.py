@@ -13,7 +13,7 @@ from entente import Failure, Opening, Place, RunContext, Split, define_experimen
 
 
 def context(task="train", data=None, **arguments):
-    given = {"epochs": 1, "batchSize": 8, "learningRate": 0.1, "optimizer": "sgd", "momentum": 0.9, "split": "validation"}
+    given = {"epochs": 1, "batchSize": 8, "learningRate": 0.1, "optimizer": "sgd", "momentum": 0.9, "proximal": 0.0, "split": "validation"}
     return RunContext(
         task=task,
         arguments={**given, **arguments},

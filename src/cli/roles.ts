@@ -14,7 +14,7 @@ import { FlError, fromWire } from "../errors.ts";
 import { silentLog } from "../log.ts";
 import { loadCredentials, tlsSettings } from "../pki/credentials.ts";
 import type { Console } from "./console.ts";
-import { collect, json, period, sinkHelp, withSettings } from "./options.ts";
+import { collect, describe, json, period, sinkHelp, withSettings } from "./options.ts";
 import { DIR, findPlace, ownerName, type PlaceOptions, withPlace } from "./place.ts";
 import { ReviewTerminal } from "./review-terminal.ts";
 import { RoleLines } from "./role-lines.ts";
@@ -55,12 +55,16 @@ export const envoy: Verb = (program, action) =>
     withSettings(
       withPlace(program.command("envoy").description("Run an envoy in the foreground: one shard of data.")),
       envoyConfig,
-      [...base, "name", "shard", "review"],
+      [...base, "name", "shard", "review", "taskLimit"],
     ),
   )
     .option("--name <word>", "the envoy's own name; required, here or in the file")
-    .option("--shard <shard>", "mnist, or the path of a module that says defineShard({ … }) (default: mnist)")
+    .option(
+      "--shard <shard>",
+      "mnist, or the path of a module that says defineShard({ … }), or define_shard(…) in Python (default: mnist)",
+    )
     .option("--params <json>", "handed to the shard", json)
+    .option("--task-limit <duration>", describe(envoyConfig.shape.taskLimit), period)
     .action(
       action<Given>(async (options, out) => {
         const settings = await told("envoy", options);

@@ -7,11 +7,9 @@
  */
 import { systemClock } from "../clock.ts";
 import type { ShardDescriptor } from "../data/shard.ts";
-import { engineOptions } from "../plan/engine.ts";
-import { methodOf } from "../plan/method.ts";
-import { remembering } from "../plan/optimizer.ts";
 import type { NamedTensors } from "../tensor/named.ts";
 import { modelOf } from "../tensor/slots.ts";
+import type { EngineName } from "../workspace/engines.ts";
 import type { SourceOptions } from "./source.ts";
 
 export type RehearsalOptions = SourceOptions & {
@@ -21,6 +19,8 @@ export type RehearsalOptions = SourceOptions & {
   readonly params?: Readonly<Record<string, unknown>> | undefined;
   /** @default 1 */
   readonly rounds?: number | undefined;
+  /** which of the workspace's engines. @default the first that it has, of tfjs, python, worker */
+  readonly engine?: EngineName | undefined;
   readonly signal?: AbortSignal | undefined;
 };
 
@@ -35,20 +35,18 @@ const NAME = "rehearsal";
 
 /** @throws what `Federation.start` throws before it submits, FL_SHARD_INVALID, FL_TASK_UNKNOWN, FL_TASK_FAILED, FL_UPDATE_RANGE */
 export async function rehearse(options: RehearsalOptions): Promise<Rehearsal> {
-  const { shard, params = {}, rounds = 1, signal = new AbortController().signal, ...source } = options;
-  const [{ experimentSource }, { prepareExperiment }, { scratchFolder }, open, { checkExperiment }] = await Promise.all(
-    [
-      import("./source.ts"),
-      import("./prepare.ts"),
-      import("../scratch.ts"),
-      import("../workspace/open.ts"),
-      import("../workspace/define.ts"),
-    ],
-  );
-  const [{ checkShard, loadShard }, { tfjsEngine }, { travellingOf }, { runTasks }, { sharesOf }, { namedTensors }] =
+  const { shard, params = {}, rounds = 1, engine, signal = new AbortController().signal, ...source } = options;
+  const [{ experimentSource }, { prepareExperiment }, { scratchFolder }, open, { silentLog }] = await Promise.all([
+    import("./source.ts"),
+    import("./prepare.ts"),
+    import("../scratch.ts"),
+    import("../workspace/open.ts"),
+    import("../log.ts"),
+  ]);
+  const [{ checkShard }, { prepareTrainer }, { travellingOf }, { runTasks }, { sharesOf }, { namedTensors }] =
     await Promise.all([
       import("../data/shard.ts"),
-      import("../engine/tfjs.ts"),
+      import("../../actors/collaborator/prepare.ts"),
       import("../engine/travelling.ts"),
       import("../../actors/collaborator/work.ts"),
       import("../../actors/aggregation/parted.ts"),
@@ -57,16 +55,13 @@ export async function rehearse(options: RehearsalOptions): Promise<Rehearsal> {
   const { plan, archive, digest, installed } = await prepareExperiment(
     await experimentSource({ name: NAME, ...source }),
   );
-  const { sampleShape, targetShape } = checkShard(shard);
+  const descriptor = checkShard(shard);
   const scratch = await scratchFolder(NAME);
   try {
     const { dir } = await open.openArchive(archive, digest, `${scratch.dir}/workspace`);
     await open.linkPackages(dir, installed);
-    const definition = checkExperiment(await open.importWorkspace(dir));
-    const data = await loadShard(shard, { name: NAME, params, seed: plan.seed, signal });
-    const engine = await tfjsEngine(engineOptions(plan.engine));
-    const opening = { seed: plan.seed, sampleShape, targetShape, remembers: remembering(plan), method: methodOf(plan) };
-    const trainer = await engine.open(definition, opening);
+    const site = { name: NAME, params, engine, shard: async () => descriptor };
+    const { trainer, data } = await prepareTrainer({ dir, plan, site, log: silentLog }, signal);
     try {
       const { layout: travels } = travellingOf(trainer, plan);
       const { tensors } = plan.aggregation;

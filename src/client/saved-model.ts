@@ -3,11 +3,13 @@
  *
  * S1 The workspace says what the weights belong to, so its archive is opened here as at any collaborator: whoever makes or
  *    saves a model runs the code of whoever submitted it. The folder it is opened in is gone afterwards.
+ * S2 A model that TensorFlow.js has not trained, since the workspace has none for it, is safetensors only.
  */
 import { mkdir, rename, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { type TfjsTrainer, tfjsEngine } from "../engine/tfjs.ts";
 import { travellingOf } from "../engine/travelling.ts";
+import { FlError } from "../errors.ts";
 import { scratchFolder } from "../scratch.ts";
 import { sameLayout } from "../tensor/layout.ts";
 import { writeSafetensors } from "../tensor/safetensors.ts";
@@ -28,13 +30,18 @@ export async function saveModel(holdings: Holdings, model: FetchedModel, dir: st
   const metadata = { experiment, which: whichName(which), rounds: String(rounds) };
   await writeFile(`${safetensors}.part`, writeSafetensors(layout, values, metadata));
   await rename(`${safetensors}.part`, safetensors);
-  const trainer = await openModel(holdings, model);
+  const written = [safetensors];
+  const trainer = await openModel(holdings, model).catch((e: unknown) => {
+    if (e instanceof FlError && e.detail.tfjs === false) return undefined; // S2
+    throw e;
+  });
+  if (trainer === undefined) return { dir: folder, files: written };
   try {
     await trainer.save(folder);
   } finally {
     trainer.dispose();
   }
-  return { dir: folder, files: ["model.json", "weights.bin", "model.safetensors"].map((file) => join(folder, file)) };
+  return { dir: folder, files: [...["model.json", "weights.bin"].map((file) => join(folder, file)), ...written] };
 }
 
 /**

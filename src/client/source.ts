@@ -1,7 +1,7 @@
 /**
  * What a program starts an experiment from: a plan and a workspace, each in the forms that a program has them in.
  *
- * SO1 A workspace that is a folder is its `workspace.ts` (.mts, .js, .mjs) and, unless a plan is given, its `plan.yaml`.
+ * SO1 A workspace that is a folder is what src/workspace/sources.ts finds in it and, unless a plan is given, its `plan.yaml`.
  * SO2 A plan's own `workspace` counts before one that was only found beside it.
  */
 import { readdir, stat } from "node:fs/promises";
@@ -9,6 +9,7 @@ import { basename, join, resolve } from "node:path";
 import { FlError } from "../errors.ts";
 import { loadPlan } from "../plan/load.ts";
 import type { PlanInput } from "../plan/plan.ts";
+import { workspaceSources } from "../workspace/sources.ts";
 import type { ExperimentSource } from "./prepare.ts";
 
 export type SourceOptions = {
@@ -16,11 +17,10 @@ export type SourceOptions = {
   readonly name?: string | undefined;
   /** a YAML file, or the plan itself. @default plan.yaml of the workspace's folder */
   readonly plan?: string | PlanInput | undefined;
-  /** the workspace's module, or a folder with a workspace.ts in it. @default what the plan names */
+  /** the workspace's module, or a folder with a workspace.ts, a workspace.py or both in it. @default what the plan names */
   readonly workspace?: string | undefined;
 };
 
-const MODULES = ["workspace.ts", "workspace.mts", "workspace.js", "workspace.mjs"];
 const PLANS = ["plan.yaml", "plan.yml"];
 
 /** @throws FL_PLAN_INVALID, FL_WORKSPACE_INVALID */
@@ -44,10 +44,12 @@ export async function experimentSource({ name, plan, workspace }: SourceOptions)
   }
   const written = typeof plan === "object" ? plan : await loadPlan(planFile!);
   const own = folder && written.workspace !== undefined; // SO2
-  const module = folder ? found(MODULES) : workspace;
-  if (folder && !own && module === undefined) {
-    throw new FlError("FL_WORKSPACE_INVALID", { reason: `there is no ${MODULES.join(", ")} in ${workspace}` });
-  }
+  const modules = folder && !own ? Object.values(await workspaceSources(workspace)) : [];
   const named = name ?? (folder ? (written.name ?? basename(resolve(workspace))) : undefined);
-  return { name: named, planFile, plan: written as Record<string, unknown>, workspace: own ? undefined : module };
+  return {
+    name: named,
+    planFile,
+    plan: written as Record<string, unknown>,
+    workspace: own ? undefined : modules.length === 1 ? modules[0] : workspace,
+  };
 }

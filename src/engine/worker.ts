@@ -7,7 +7,7 @@
  * WE2 One process for a trainer, model and data loaded once. One that is gone (its failure ended the run that it was at) is
  *     started anew by the next run, with the same layout or not at all.
  * WE3 Arguments of the built-in tasks are checked and completed here: a worker gets all of them, and only valid ones.
- *     What corrects gradients (a method, FedProx) is the built-in engine's: it is refused, never left out.
+ *     What a worker is not asked to do (a method that corrects the training itself) is refused, never left out.
  * WE4 An abort is told to the worker; one that has not heeded it soon is killed.
  */
 import { resolve } from "node:path";
@@ -95,6 +95,10 @@ class RemoteTrainer implements WorkerTrainer {
   #disposed = false;
 
   static async open(options: WorkerEngineOptions, definition: WorkerDefinition, opening: Opening) {
+    if (opening.method !== undefined) {
+      const reason = `aggregation must not be ${opening.method.name}: it corrects the training itself, which only tfjs does`;
+      throw new FlError("FL_PLAN_INVALID", { reason });
+    }
     const connect = (): Promise<Link> => connected(options, definition, opening);
     const link = await connect();
     try {
@@ -157,7 +161,7 @@ class RemoteTrainer implements WorkerTrainer {
     try {
       checkTask(task, context.arguments, this.#own);
       const given = this.#own.includes(task) ? context.arguments : builtinArguments(task, context.arguments); // WE3
-      if (!this.#own.includes(task) && (given as { proximal?: number }).proximal) notCorrected("the argument proximal");
+      if (!this.#own.includes(task)) this.#heldBack(given, context.global);
       notAborted(signal);
       await this.#ready(context.data);
       notAborted(signal);
@@ -252,6 +256,13 @@ class RemoteTrainer implements WorkerTrainer {
       signal.removeEventListener("abort", cancel);
       for (const timer of timers) clearTimeout(timer);
     }
+  }
+
+  /** What FedProx pulls towards is, in a worker, what the run begins with. */
+  #heldBack({ proximal }: Readonly<Record<string, unknown>>, global: Float32Array | undefined): void {
+    if (!(Number(proximal) > 0) || global === undefined || global.every((x, i) => x === this.#values[i])) return;
+    const reason = "proximal must be 0 in a train on tuned: a worker is pulled towards what the task begins with";
+    throw new FlError("FL_PLAN_INVALID", { reason });
   }
 
   #open(): void {

@@ -27,7 +27,7 @@ export const envoyFolder = ({ keys, name, nats, fed, version }: EnvoyFolder): Ma
         ],
         keys,
         { name, nats, fed, shard: { use: "./shard.ts", params: { samples: 300, noise: 0.3 } } },
-        { review: "auto", backend: "wasm", ...tlsExamples },
+        { review: "auto", backend: "wasm", engine: "tfjs", python: "python3", taskLimit: "10m", ...tlsExamples },
       ),
     ],
     ["shard.ts", SHARD],

@@ -28,15 +28,22 @@ export const MARK = ".entente-archive";
 
 export const sha256 = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex");
 
-const safePath = z.string().refine((p) => pathProblem(p) === undefined, "must be a plain relative path");
+export const safePath = z.string().refine((p) => pathProblem(p) === undefined, "must be a plain relative path");
 
-const manifestSchema = z.strictObject({
+/** a program and its arguments */
+export const commandSchema = z.tuple([z.string().min(1).max(255)], z.string().max(1024));
+
+export const manifestSchema = z.strictObject({
   v: z.literal(1),
   entry: safePath.default(ENTRY),
   engine: z
     .string()
     .regex(/^[a-z0-9-]{1,32}$/)
     .default("tfjs"),
+  /** further engines, each with its entry: a site takes one */
+  also: z.record(z.string().regex(/^[a-z0-9-]{1,32}$/), safePath).optional(),
+  /** of the engine `worker`: what is run, in the archive's folder */
+  command: commandSchema.optional(),
   created_by: z.string().max(128).optional(),
   /** module paths of the plan (`./median.ts`) and the files they became */
   parts: z.record(z.string(), safePath).default({}),
@@ -99,7 +106,7 @@ export async function readFiles(archive: Uint8Array, digest: string): Promise<Re
 export async function readArchive(archive: Uint8Array, digest: string): Promise<Contents> {
   const files = await readFiles(archive, digest);
   const manifest = manifestOf(files.get(MANIFEST));
-  for (const path of [manifest.entry, ...Object.values(manifest.parts)]) {
+  for (const path of [manifest.entry, ...Object.values(manifest.also ?? {}), ...Object.values(manifest.parts)]) {
     if (!files.has(path)) throw invalid(`there is no ${path} in it`, { entry: path });
   }
   return { manifest, files };

@@ -45,7 +45,7 @@ export async function installDependencies(installation: Installation): Promise<v
   });
   await writeFile(join(prefix, PACKAGE), JSON.stringify({ private: true, dependencies: Object.fromEntries(asked) })); // IN1
   const args = ["install", "--prefix", prefix, "--cache", join(scratch, "cache"), ...FLAGS]; // IN3
-  await run(command, args, prefix, signal);
+  await runInstaller(command, args, prefix, signal);
   for (const name of await packagesIn(join(prefix, "node_modules"))) {
     const to = join(dir, "node_modules", name);
     if (PROVIDED.test(name) || (await stat(to).catch(() => undefined)) !== undefined) continue; // IN4
@@ -55,7 +55,12 @@ export async function installDependencies(installation: Installation): Promise<v
   await Promise.all([prefix, join(scratch, "cache")].map((d) => rm(d, { recursive: true, force: true })));
 }
 
-async function run(command: string, args: readonly string[], cwd: string, signal: AbortSignal): Promise<void> {
+export async function runInstaller(
+  command: string,
+  args: readonly string[],
+  cwd: string,
+  signal: AbortSignal,
+): Promise<void> {
   signal.throwIfAborted();
   const windows = process.platform === "win32";
   const child = spawn(command, args, { cwd, stdio: ["ignore", "pipe", "pipe"], detached: !windows, shell: windows });

@@ -21,6 +21,7 @@ import {
   pathProblem,
   readArchive,
 } from "./archive.ts";
+import { entriesOf } from "./engines.ts";
 
 export type OpenedArchive = { dir: string; manifest: Manifest; files: ArchivedFile[] };
 
@@ -75,9 +76,11 @@ export async function linkPackages(dir: string, folders: Readonly<Record<string,
   }
 }
 
-/** The workspace's default export, unchecked. @throws FL_WORKSPACE_INVALID */
+/** The default export of the workspace for TensorFlow.js, unchecked. @throws FL_WORKSPACE_INVALID */
 export async function importWorkspace(dir: string): Promise<unknown> {
-  const { entry } = await manifestIn(dir);
+  const entry = entriesOf(await manifestIn(dir)).get("tfjs");
+  if (entry === undefined)
+    throw new FlError("FL_WORKSPACE_INVALID", { reason: "it has no model for TensorFlow.js", tfjs: false });
   return defaultExport(join(resolve(dir), entry), entry, "FL_WORKSPACE_INVALID");
 }
 
@@ -90,5 +93,5 @@ export async function importPart(dir: string, written: string): Promise<unknown>
   return defaultExport(join(resolve(dir), path), written, "FL_PART_FAILED");
 }
 
-const manifestIn = async (dir: string): Promise<Manifest> =>
+export const manifestIn = async (dir: string): Promise<Manifest> =>
   manifestOf(await readFile(join(dir, MANIFEST)).catch(() => undefined));

@@ -193,6 +193,25 @@ export function engineContract(test: TestFn, name: string, toy: Toy): void {
     trainer.dispose();
   });
 
+  if (toy.optimizers.length > 1) {
+    law("proximal pulls each step back by its share of the way from the start", async (t) => {
+      const trainer = await toy.open("still", { seed: 5, ...shapes });
+      const start = weightsOf(trainer);
+      const after = async (epochs: number, proximal: number): Promise<Float32Array> => {
+        trainer.write(start);
+        const whole = { batchSize: data.train.size, learningRate: 0.5, epochs, proximal };
+        await trainer.run("train", context({ arguments: whole, global: start }));
+        return weightsOf(trainer);
+      };
+      const [one, two, held] = [await after(1, 0), await after(2, 0), await after(2, 0.4)];
+      for (const [i, x] of held.entries()) {
+        const expected = two[i]! - 0.5 * 0.4 * (one[i]! - start[i]!);
+        t.true(Math.abs(x - expected) < 1e-6, `value ${i}: ${x}, expected ${expected}`);
+      }
+      trainer.dispose();
+    });
+  }
+
   for (const optimizer of toy.optimizers) {
     if (optimizer === "sgd") continue;
     law(`what ${optimizer} remembers lasts if that is asked for, behind the model in the layout`, async (t) => {
