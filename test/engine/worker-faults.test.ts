@@ -145,6 +145,19 @@ given("worker: one that cannot be started, an import that fails and a layout tha
   await t.throwsAsync(open("ints.py"), { code: "FL_LAYOUT_MISMATCH" });
 });
 
+given("worker: what it is not asked to do is refused, never left out (WE3)", async (t) => {
+  const engine = workerEngine(pythonWorker(python));
+  const method = { name: "scaffold", strength: 1, samples: 0 } as const;
+  const asked = engine.open({ dir, entry: "workspace.py" }, { ...opening, method });
+  await t.throwsAsync(asked, { code: "FL_PLAN_INVALID", message: /must not be scaffold/ });
+  const trainer = await opened(t);
+  trainer.write(Float32Array.of(7, 7));
+  const pulled = (global: Float32Array) => trainer.run("train", context({ arguments: { proximal: 0.1 }, global }));
+  const message = /proximal must be 0 in a train on tuned/;
+  await t.throwsAsync(pulled(Float32Array.of(7, 8)), { code: "FL_PLAN_INVALID", message });
+  await t.notThrowsAsync(pulled(Float32Array.of(7, 7)));
+});
+
 given("worker: it goes with its trainer and takes along what it has started (WP1)", async (t) => {
   const trainer = await opened(t);
   const { pid: started } = await trainer.run("spawn", context());

@@ -20,16 +20,20 @@ export const python = withTorch ?? candidates.find((p) => has(p, ...WORKER));
 
 export const hasTorch = withTorch !== undefined;
 
-const missing = (torch: boolean): string | undefined => {
+type Need = "python" | "torch" | "pip";
+
+const missing = (what: Need): string | undefined => {
   if (python === undefined) return "no python3 with numpy and msgpack";
-  return torch && withTorch === undefined ? `no torch for ${python}` : undefined;
+  if (what === "torch" && withTorch === undefined) return `no torch for ${python}`;
+  const installs = what !== "pip" || has(python, "venv", "pip") || has(python, "venv", "ensurepip");
+  return installs ? undefined : `neither pip nor ensurepip for ${python}`;
 };
 
 type Body = (t: ExecutionContext) => Promise<void> | void;
 
 /** `test`, or a skipped one that says why (PY1). */
-export function needing(test: TestFn, what: "python" | "torch"): (title: string, body: Body) => void {
-  const why = missing(what === "torch");
+export function needing(test: TestFn, what: Need): (title: string, body: Body) => void {
+  const why = missing(what);
   return (title, body) => {
     if (why === undefined) test.serial(title, body);
     else test.skip(`${title} (${why})`, body);

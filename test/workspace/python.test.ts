@@ -155,7 +155,7 @@ with zipfile.ZipFile(sys.argv[1] + "/own-1.0-py3-none-any.whl", "w") as z:
     z.writestr("own-1.0.dist-info/RECORD", "own.py,,\\nown-1.0.dist-info/METADATA,,\\nown-1.0.dist-info/WHEEL,,\\n")
 `;
 
-withPython(
+needing(test, "pip")(
   "what a Python workspace requires is refused, or installed into an environment that is gone afterwards (VE1–VE3)",
   async (t) => {
     const dir = await folder(t, {
