@@ -78,7 +78,7 @@ class TorchTest(unittest.TestCase):
         self.assertEqual(own.tensors, [("head", [32, 3]), ("b", [3])])
         values = np.arange(99, dtype=np.float32)
         own.write(values)
-        self.assertEqual(float(own._model[4].weight[1, 2]), values[2 * 3 + 1])
+        self.assertEqual(own._model[4].weight[1, 2].item(), values[2 * 3 + 1])
         np.testing.assert_array_equal(self.values(own), values)
 
     def test_a_model_that_does_not_fit_is_refused(self):

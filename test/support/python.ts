@@ -1,11 +1,14 @@
 /**
  * Python, where this machine has it: with NumPy and msgpack (the worker's), and with PyTorch.
  *
- * PY1 A test that needs what is not there is skipped, and its title says what is missing.
+ * PY1 Workers compute on one thread each: results repeat bit for bit, and several do not fight for two cores.
+ * PY2 A test that needs what is not there is skipped, and its title says what is missing.
  */
 import { spawnSync } from "node:child_process";
 import { readFile } from "node:fs/promises";
 import type { ExecutionContext, TestFn } from "ava";
+
+process.env.OMP_NUM_THREADS ??= "1"; // PY1
 
 const candidates = [process.env.ENTENTE_PYTHON, "python3", "/usr/bin/python3"].filter((p) => p !== undefined);
 const has = (python: string, ...modules: readonly string[]): boolean => {
@@ -31,7 +34,7 @@ const missing = (what: Need): string | undefined => {
 
 type Body = (t: ExecutionContext) => Promise<void> | void;
 
-/** `test`, or a skipped one that says why (PY1). */
+/** `test`, or a skipped one that says why (PY2). */
 export function needing(test: TestFn, what: Need): (title: string, body: Body) => void {
   const why = missing(what);
   return (title, body) => {
