@@ -112,9 +112,8 @@ class RemoteTrainer implements WorkerTrainer {
     }
   }
 
-  constructor(options: WorkerEngineOptions, connect: () => Promise<Link>, link: Link, { remembers, method }: Opening) {
+  constructor(options: WorkerEngineOptions, connect: () => Promise<Link>, link: Link, { remembers }: Opening) {
     const { channel, told, shard } = link;
-    if (method !== undefined) notCorrected(`aggregation ${method.name}`);
     const bare = layoutOfTold(told);
     if (remembers !== undefined && told.own.includes("train")) {
       const reason = "optimizer must be reset: the workspace has a train of its own, whose optimizer is its own affair";
@@ -326,9 +325,4 @@ function judge(task: string, metrics: Metrics, round: number, own: readonly stri
     }
     throw new FlError("FL_TASK_FAILED", { task, reason: `its metric ${name} is ${value}, not a finite number` });
   }
-}
-
-function notCorrected(what: string): never {
-  const reason = `${what} corrects gradients as the built-in engine trains, which a worker of its own does not do`;
-  throw new FlError("FL_PLAN_INVALID", { reason });
 }

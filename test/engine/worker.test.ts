@@ -22,22 +22,3 @@ const toy: Toy = {
 
 if (python === undefined) needing(test, "python")("numpy worker: the contract of engines", () => {});
 else engineContract(test, "numpy worker", toy);
-
-needing(test, "python")("numpy worker: what corrects gradients is refused, never left out (WE3)", async (t) => {
-  const opening = { seed: 1, sampleShape: [4], targetShape: [2] };
-  const method = { name: "scaffold", strength: 1, samples: 0 } as const;
-  const why = { code: "FL_PLAN_INVALID", message: /corrects gradients/ } as const;
-  await t.throwsAsync(async () => toy.open(undefined as never, { ...opening, method }), why);
-  const trainer = await toy.open(undefined as never, opening);
-  const split = { size: 1, samples: new Float32Array(4), targets: Uint8Array.of(1) };
-  const context = {
-    data: { train: split, validation: split },
-    round: 1,
-    seed: 1,
-    collaborator: "a",
-    progress: () => {},
-  };
-  const run = trainer.run("train", { ...context, arguments: { proximal: 0.1 }, signal: new AbortController().signal });
-  await t.throwsAsync(run, why);
-  trainer.dispose();
-});
