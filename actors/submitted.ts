@@ -21,9 +21,17 @@ export const dependencyPolicy = z
   .default("refuse")
   .describe("packages that an experiment needs beside its bundle: refuse it, or install them for it");
 
+/** At the Director, where only parts of the plan's own run: most have no use for what the workspace needs. */
+export const partPolicy = z
+  .enum(["ignore", "install"])
+  .default("ignore")
+  .describe(
+    "packages of an experiment whose plan has parts of its own that run here: leave them out, or install them for these",
+  );
+
 export type Opening = {
-  /** `ignore`: nothing is run that could need them */
-  readonly dependencies: z.output<typeof dependencyPolicy> | "ignore";
+  /** `ignore`: it does without */
+  readonly dependencies: z.output<typeof dependencyPolicy> | z.output<typeof partPolicy>;
   readonly signal: AbortSignal;
   /** what trains at this site, if it says so */
   readonly engine?: EngineName | undefined;

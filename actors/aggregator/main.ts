@@ -10,21 +10,21 @@ import { planAggregation } from "../aggregation/resolve.ts";
 import { resolveAssigner } from "../assigner/resolve.ts";
 import { roleConfig, runRole, wears } from "../entrypoint.ts";
 import { resolveStragglers } from "../straggler/resolve.ts";
-import { openSubmitted } from "../submitted.ts";
+import { openSubmitted, partPolicy } from "../submitted.ts";
 import { isMendable } from "./checkpoint.ts";
 import { aggregatorMachine } from "./machine.ts";
 import { AggregatorServices } from "./services.ts";
 
-const config = z.strictObject({ ...roleConfig.shape });
+const config = z.strictObject({ ...roleConfig.shape, dependencies: partPolicy });
 
-runRole(config, "aggregator", wears.directors, async ({ config: { name }, wire, ports, stop, ready }) => {
+runRole(config, "aggregator", wears.directors, async ({ config: { name, dependencies }, wire, ports, stop, ready }) => {
   const row = await (await wire.table(buckets.experiments)).get({ exp: name });
   if (row === undefined) throw new FlError("FL_NOT_FOUND", { reason: `no experiment ${name} is recorded` });
   const record = row.value;
   const plan = parsePlan(record.submission.plan);
   // Only a module that came with the workspace needs the archive here; models and tasks run at the collaborators.
   const { archive } = record.submission;
-  const opening = { dependencies: "ignore", signal: stop } as const;
+  const opening = { dependencies, signal: stop };
   const opened =
     modulesOf(plan).length > 0
       ? await openSubmitted(await readUpload(wire, record.owner, archive), archive.digest, opening)

@@ -3,6 +3,7 @@ import { z } from "zod";
 import { shape } from "../../src/wire/messages.ts";
 import { roleConfig } from "../entrypoint.ts";
 import { reviewConfig } from "../reviewer/config.ts";
+import { partPolicy } from "../submitted.ts";
 
 export const directorConfig = z.strictObject({
   ...roleConfig.shape,
@@ -20,5 +21,6 @@ export const directorConfig = z.strictObject({
     .array(z.string())
     .default([])
     .describe("metric sinks for every experiment: tensorboard=DIR, csv=DIR/{experiment}.csv, ./module.ts"),
+  dependencies: partPolicy,
   review: reviewConfig,
 });

@@ -17,13 +17,14 @@ runRole(directorConfig, "director", wears.director, async ({ config, wire, ports
     ...(targetShape === undefined ? {} : { target_shape: targetShape }),
   };
   const nursery = new Nursery(config, {}, ports.log);
+  const aggregators = new Nursery(config, { dependencies: config.dependencies }, ports.log);
   const sinks = await Sinks.open({ sinks: config.sinks, nursery, ports, stop });
   const consultation = await consult(review, { wire, role: "director", name, parent });
   const services = await DirectorServices.open({
     ...{ wire, name, periodMs, shapes, managers, ready, consultation },
     reviewMs: review.limit ?? null,
-    run: nursery.run,
-    gone: (child: ChildInput) => nursery.gone(child),
+    run: aggregators.run,
+    gone: (child: ChildInput) => aggregators.gone(child),
     began: (experiment: string) => sinks.begin(experiment),
   });
   const hosted = await host(services.machine, {
@@ -36,7 +37,7 @@ runRole(directorConfig, "director", wears.director, async ({ config, wire, ports
   });
   const output = await hosted.done;
   await services.settled();
-  await nursery.settled();
+  await Promise.all([nursery.settled(), aggregators.settled()]);
   await consultation.dispose();
   if (output.state === "failed") throw fromWire(output.error);
   return output;

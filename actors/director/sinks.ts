@@ -3,7 +3,7 @@
  * experiment's metrics as any other reader does.
  *
  * DS1 An experiment neither waits for its sinks nor ends with them: what becomes of them is in the log.
- * DS2 Asked for again, for an experiment that a restarted Director takes up, they go on where they left off.
+ * DS2 Asked for again, for an experiment that a restarted Director takes up or that was retried, they go on where they left off.
  */
 import { asFlError, FlError, fromWire } from "../../src/errors.ts";
 import { host } from "../../src/host.ts";
@@ -14,7 +14,7 @@ import { resolveSink } from "../sink/resolve.ts";
 
 export type SinksOptions = {
   readonly sinks: readonly string[];
-  readonly nursery: Nursery;
+  readonly nursery: Pick<Nursery, "run">;
   readonly ports: Ports;
   readonly stop: AbortSignal;
 };
@@ -22,6 +22,8 @@ export type SinksOptions = {
 export class Sinks {
   readonly #options: SinksOptions;
   readonly #begun = new Set<string>();
+  /** asked for while they still ran: of an experiment that was retried, say */
+  readonly #again = new Set<string>();
 
   /** @throws FL_PART_UNKNOWN, FL_PART_FAILED, FL_USAGE for a sink that could not serve experiments side by side */
   static async open(options: SinksOptions): Promise<Sinks> {
@@ -38,10 +40,14 @@ export class Sinks {
     this.#options = options;
   }
 
-  /** Starts those of this experiment, once; never fails (DS1). */
+  /** Starts those of this experiment, one after the other; never fails (DS1). */
   begin(experiment: string): void {
     const { sinks, nursery, ports, stop } = this.#options;
-    if (sinks.length === 0 || this.#begun.has(experiment)) return;
+    if (sinks.length === 0) return;
+    if (this.#begun.has(experiment)) {
+      this.#again.add(experiment);
+      return;
+    }
     this.#begun.add(experiment);
     const log = ports.log.child({ experiment });
     const told = (e: unknown): void => {
@@ -60,6 +66,9 @@ export class Sinks {
         if (output.state === "failed") throw fromWire(output.error);
       })
       .catch(told)
-      .finally(() => this.#begun.delete(experiment));
+      .finally(() => {
+        this.#begun.delete(experiment);
+        if (this.#again.delete(experiment) && !stop.aborted) this.begin(experiment); // DS2
+      });
   }
 }

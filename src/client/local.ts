@@ -78,7 +78,7 @@ export async function startLocal(options: LocalOptions = {}): Promise<LocalFeder
     return leave;
   };
   try {
-    started.push(await start("director", { name: "director", limit, periodMs: PERIOD_MS }));
+    started.push(await start("director", { name: "director", limit, share: true, periodMs: PERIOD_MS }));
     const running = await Promise.allSettled(
       envoys.map(async ({ shard, params, ...config }) => {
         const { use, release } = typeof shard === "string" ? { use: shard, release: () => {} } : holdShard(shard);

@@ -57,7 +57,7 @@ test.serial(
     });
     const folders = (): string[] => readdirSync(temporary).filter((name) => name.startsWith("entente-workspace-"));
     const fed = await testFederation(t);
-    await fed.start("director", "director", { limit: 2 });
+    await fed.start("director", "director", { limit: 2, share: true, dependencies: "install" });
     await Promise.all([
       fed.start("envoy", "north", { ...shard, dependencies: "install" }),
       fed.start("envoy", "south", shard),
@@ -129,6 +129,13 @@ test.serial(
     const installed = await fed.experiment("needs", ended);
     t.is(installed.state, "finished", JSON.stringify(installed.failure));
     t.like(await measured(fed, "needs", "north"), { own: 41 });
+    const assigner = `import own from "own";
+      export default { name: "odd", create: () => ({ name: "odd", assign: async ({ collaborators }) =>
+        Object.fromEntries(collaborators.map(({ name }) => [name, own === 41 ? ["train"] : []])) }) };`;
+    const withPart = { ...needs("vendor/own"), "assigner.mjs": assigner };
+    await submit(fed, "parts", withPart, { collaborators: ["north"], assigner: { use: "./assigner.mjs" } });
+    const parts = await fed.experiment("parts", ended);
+    t.is(parts.state, "finished", JSON.stringify(parts.failure));
     const broken = await fed.experiment("broken", ended);
     t.like(broken, { state: "failed", failure: { name: "north", error: { code: "FL_INSTALL_FAILED" } } });
     t.regex(JSON.stringify(broken.failure!.error.detail.tail), /npm error/);
