@@ -88,6 +88,11 @@ export const codes = {
   },
   FL_NOT_FOUND: { retryable: false, text: "there is no such thing under this name", hint: "check the name" },
   FL_EXISTS: { retryable: false, text: "the name is taken", hint: "choose another name" },
+  FL_PLAN_DISAGREED: {
+    retryable: false,
+    text: "two parties read the plan otherwise",
+    hint: "run one release of Entente everywhere, and submit again",
+  },
   FL_DIGEST_MISMATCH: {
     retryable: false,
     text: "a stored object does not have the digest it was announced with",

@@ -3,6 +3,7 @@ import { z } from "zod";
 import { FlError, fromWire } from "../../src/errors.ts";
 import { host } from "../../src/host.ts";
 import { parsePlacement } from "../../src/parts/placement.ts";
+import { agreePlan } from "../../src/plan/agreed.ts";
 import { modulesOf, parsePlan, ratesFinal } from "../../src/plan/plan.ts";
 import { readUpload } from "../../src/transfer/upload.ts";
 import { buckets } from "../../src/wire/table.ts";
@@ -22,6 +23,7 @@ runRole(config, "aggregator", wears.directors, async ({ config: { name, dependen
   if (row === undefined) throw new FlError("FL_NOT_FOUND", { reason: `no experiment ${name} is recorded` });
   const record = row.value;
   const plan = parsePlan(record.submission.plan);
+  agreePlan(plan, record.plan_digest, "the Director");
   // Only a module that came with the workspace needs the archive here; models and tasks run at the collaborators.
   const { archive } = record.submission;
   const opening = { dependencies, signal: stop };

@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { FlError, fromWire } from "../../src/errors.ts";
 import { host } from "../../src/host.ts";
+import { agreePlan } from "../../src/plan/agreed.ts";
 import { parsePlan, planDigest } from "../../src/plan/plan.ts";
 import { buckets } from "../../src/wire/table.ts";
 import { fetchArchive } from "../archive.ts";
@@ -30,6 +31,7 @@ runRole(config, "collaborator", wears.envoy, async ({ config: told, wire, ports,
   if (assigned === undefined) throw new FlError("FL_NOT_FOUND", { reason: `${experiment} is not assigned to ${name}` });
   const { owner, attempt, archive } = assigned;
   const plan = parsePlan(assigned.plan);
+  agreePlan(plan, assigned.plan_digest, "the Director");
   agree("plan", told.planDigest, planDigest(plan));
   agree("archive", told.archiveDigest, archive.digest);
   const bytes = await fetchArchive(wire, { envoy: name, experiment, archive }, stop);

@@ -6,6 +6,7 @@
  * AD2 What belongs to another is not there.
  */
 import { FlError } from "../../src/errors.ts";
+import { agreePlan } from "../../src/plan/agreed.ts";
 import { uncovered } from "../../src/plan/assigning.ts";
 import { type Plan, parsePlan } from "../../src/plan/plan.ts";
 import { keptIn } from "../../src/transfer/kept.ts";
@@ -25,11 +26,12 @@ export type Admission = {
   readonly envoys: Pick<Envoys, "names">;
 };
 
-/** @throws FL_PLAN_INVALID, FL_PART_UNKNOWN, FL_ARCHIVE_INVALID, FL_NOT_FOUND, FL_DIGEST_MISMATCH */
+/** @throws FL_PLAN_INVALID, FL_PLAN_DISAGREED, FL_PART_UNKNOWN, FL_ARCHIVE_INVALID, FL_NOT_FOUND, FL_DIGEST_MISMATCH */
 export async function checkRunnable(admission: Admission, owner: string, submission: Submission): Promise<void> {
   const { wire, envoys } = admission;
   const { archive } = submission;
   const plan = parsePlan(submission.plan);
+  agreePlan(plan, submission.plan_digest, `its owner ${owner}`);
   checkBuiltin(plan.aggregation);
   checkGroups(plan, envoys.names());
   if (plan.from !== undefined) await checkOrigin(admission, owner, submission, plan.from);

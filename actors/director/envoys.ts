@@ -166,9 +166,9 @@ export class Envoys {
 
   /** Gives an experiment to an envoy: for review, or to run it (N2). */
   assign(envoy: string, record: ExperimentRecord, phase: "review" | "run"): Promise<void> {
-    const { name, owner, attempt, submission } = record;
+    const { name, owner, attempt, submission, plan_digest } = record;
     const { archive, plan } = submission;
-    const assigned = { name, owner, attempt, archive, plan, phase };
+    const assigned = { name, owner, attempt, archive, plan, plan_digest, phase };
     return this.#assigned(envoy, (list) => [...list.filter((e) => e.name !== name), assigned]);
   }
 

@@ -8,7 +8,7 @@
 import { randomUUID } from "node:crypto";
 import { type FlError, fromWire } from "../errors.ts";
 import { nearest } from "../nearest.ts";
-import type { Plan } from "../plan/plan.ts";
+import { type Plan, planDigest } from "../plan/plan.ts";
 import { upload } from "../transfer/upload.ts";
 import type { Submission } from "../wire/messages.ts";
 import { subjects } from "../wire/table.ts";
@@ -53,7 +53,7 @@ export async function submit(
   const owner = federation.name;
   const submissions = await wire.journal("submissions");
   const payload: Submission = {
-    ...{ v: 1, name: experiment, plan, archive: await upload(wire, owner, archive) },
+    ...{ v: 1, name: experiment, plan, plan_digest: planDigest(plan), archive: await upload(wire, owner, archive) },
     ...(model === undefined ? {} : { model: await upload(wire, owner, model) }),
   };
   signal?.throwIfAborted();

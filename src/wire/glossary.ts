@@ -140,6 +140,7 @@ export const glossary: Readonly<Record<string, string>> = {
   phase: "`review`: decide about it and tell the Director. `run`: all have approved.",
   plan: "The plan ([plan.md](plan.md)), as JSON.",
   plan_digest: "Identifies what the plan asks for.",
+  "submission.plan_digest": "What its owner makes of the plan; a Director that makes something else of it refuses it.",
   plateau: "Of the metric that the plan's `stop` names: its best value, and for how many rounds nothing was better.",
   priority: "Its place in the queue: higher goes first.",
   "submission.priority": "In the queue; without it the plan's.",

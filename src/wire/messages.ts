@@ -49,6 +49,8 @@ export const submission = z.strictObject({
   v: z.literal(1),
   name,
   plan: z.record(z.string(), z.unknown()),
+  /** what its owner makes of the plan */
+  plan_digest: digest.optional(),
   /** the workspace archive */
   archive: uploaded,
   /** initial model: a safetensors file; without it a collaborator makes one by the seed */
@@ -455,6 +457,7 @@ export const assignmentRecord = z.object({
       attempt: count.default(1),
       archive: uploaded,
       plan: z.record(z.string(), z.unknown()),
+      plan_digest: digest.optional(),
       /** `review`: decide about it and tell the Director; `run`: all have approved */
       phase: z.enum(["review", "run"]).default("run"),
     }),

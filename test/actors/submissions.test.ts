@@ -3,6 +3,7 @@ import test from "ava";
 import { Records } from "../../actors/director/records.ts";
 import { admit } from "../../actors/director/submissions.ts";
 import { wantedOf } from "../../actors/director/wanted.ts";
+import { parsePlan, planDigest } from "../../src/plan/plan.ts";
 import type { ContentType } from "../../src/ports.ts";
 import { upload } from "../../src/transfer/upload.ts";
 import { decode, encode } from "../../src/wire/codec.ts";
@@ -132,6 +133,16 @@ for (const [what, change, code, says] of [
     t.like(await records.get("x"), { state: "failed", failure: { error: { code } } });
   });
 }
+
+test("a plan that its owner reads otherwise than the Director is refused: nobody works on two meanings", async (t) => {
+  const { queue, plan, submission, last, ask } = await opened();
+  const digest = planDigest(parsePlan(plan));
+  await ask({ ...submission, plan_digest: digest.replace(/^./, (c) => (c === "0" ? "1" : "0")) });
+  t.like((await last("x"))?.failure?.error, { code: "FL_PLAN_DISAGREED", detail: { got: digest } });
+  t.regex((await last("x"))!.failure!.error.message, /its owner ann/);
+  await ask({ ...submission, name: "y", plan_digest: digest });
+  t.deepEqual(queue, ["y"]);
+});
 
 test("an aggregation that only its workspace, or the bus, knows is not the Director's to judge", async (t) => {
   const { queue, plan, submission, ask } = await opened();

@@ -19,6 +19,9 @@ import { bundleWorkspace } from "../../src/workspace/bundle.ts";
 import type { SecuredServer, Who } from "./secured.ts";
 import { type TestServer, testServer } from "./server.ts";
 
+// ava runs tests with source maps; the processes that tests start need none, and load sooner without
+process.execArgv = process.execArgv.filter((flag) => flag !== "--enable-source-maps");
+
 export type Role = "director" | "envoy" | "aggregation" | "device-monitor";
 type Running = { pid: number; end: AbortController; run: Promise<ChildRun> };
 type Teardown = { teardown(end: () => Promise<void>): void; log(...args: unknown[]): void; readonly passed: boolean };
