@@ -32,7 +32,7 @@ export type LocalOptions = {
   readonly shard?: string | ShardDescriptor | undefined;
   /** handed to each shard's `load`, with `part` and `parts` where there are several */
   readonly params?: Params | undefined;
-  /** how many experiments run at the same time. @default 1 */
+  /** how many experiments run at the same time, on the same collaborators. @default 1 */
   readonly limit?: number | undefined;
   /** the federation's name. @default "main" */
   readonly fed?: string | undefined;

@@ -133,6 +133,30 @@ test.serial(
   },
 );
 
+test.serial("C41 experiments run at the same time on the same collaborators, as many as it is told", async (t) => {
+  const dir = await temporaryDir(t);
+  const workspace = join(dir, "workspace.mjs");
+  await writeFile(
+    workspace,
+    `export default { model: ({ tf }) => tf.sequential({ layers: [tf.layers.dense({ inputShape: [3], units: 2 })] }),
+  tasks: { meet: async ({ arguments: { me, other, dir }, pause, signal }) => {
+    const { existsSync, writeFileSync } = await import("node:fs");
+    writeFileSync(dir + "/" + me, "");
+    while (!existsSync(dir + "/" + other)) { signal.throwIfAborted(); await pause(); }
+    return { samples: 1 };
+  } } };`,
+  );
+  const shard = dummyShard({ sampleShape: [3], targetShape: [2], size: 20 });
+  const federation = await local(t, { shard, collaborators: 1, limit: 2 });
+  const meets = (me: string, other: string) => ({
+    ...{ version: 1 as const, rounds: 1, tasks: [{ task: "meet", arguments: { me, other, dir } }] },
+  });
+  const one = await federation.start({ name: "one", plan: meets("a", "b"), workspace });
+  const two = await federation.start({ name: "two", plan: meets("b", "a"), workspace });
+  await Promise.all([one.wait(), two.wait()]);
+  t.pass();
+});
+
 test.serial("C41 what cannot begin says why, and leaves nothing", async (t) => {
   const refused = async (options: LocalOptions, code: Code): Promise<void> => {
     const e = await t.throwsAsync(Federation.local(options), { instanceOf: FlError });
