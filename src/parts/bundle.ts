@@ -13,7 +13,7 @@ import { readFile, stat } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { basename, dirname, resolve } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
-import { type BuildFailure, type BuildOptions, build, formatMessages, type Message, type Plugin, stop } from "esbuild";
+import type { BuildFailure, BuildOptions, Message, Plugin } from "esbuild";
 import { type Code, FlError } from "../errors.ts";
 
 /** What the runtime provides to every module it loads. */
@@ -26,6 +26,9 @@ export type BundleOptions = {
   external?: readonly string[];
 };
 
+/** Loaded by whoever bundles: most processes of the runtime never do, and start sooner without. */
+const esbuild = (): Promise<typeof import("esbuild")> => import("esbuild");
+
 /** There is one esbuild in a process, and stopping it fails what others have it build. */
 let building = 0;
 
@@ -36,11 +39,12 @@ export async function bundleModule(file: string, options: BundleOptions): Promis
     return await bundled(file, options);
   } finally {
     building--;
-    if (building === 0) await stop(); // B4
+    if (building === 0) await (await esbuild()).stop(); // B4
   }
 }
 
 async function bundled(file: string, { runtime, code, external = [] }: BundleOptions): Promise<string> {
+  const { build, formatMessages } = await esbuild();
   const entry = resolve(file);
   if (!(await stat(entry).catch(() => undefined))?.isFile())
     throw new FlError(code, { file, reason: `there is no file ${file}` });

@@ -15,10 +15,13 @@ import { z } from "zod";
 import { FlError } from "../errors.ts";
 import { parseStrict } from "../validate.ts";
 import { TOKEN } from "../wire/template.ts";
-import { type Hosts, type Issued, makeAuthority, readRequest, type Signer, sign } from "./certificate.ts";
+import type { Hosts, Issued, Signer } from "./certificate.ts";
 import { CA, CERT, KEY, putFile, readText } from "./files.ts";
 import { checkIdentity, type Identity, kinds, type Member, type MemberKind, spoken } from "./identity.ts";
 import { generateKey, keyFromPem, keyToPem } from "./key.ts";
+
+/** Loaded by whoever makes a certificate: a server only reads the list, and starts sooner without. */
+const making = (): Promise<typeof import("./certificate.ts")> => import("./certificate.ts");
 
 const given = z.strictObject({ serial: z.string(), digest: z.string(), not_after: z.number() });
 const entry = z.strictObject({
@@ -69,7 +72,7 @@ export class Authority {
       });
     }
     const key = generateKey();
-    const { pem } = await makeAuthority(fed, key, days, now);
+    const { pem } = await (await making()).makeAuthority(fed, key, days, now);
     await putFile(join(dir, CA_KEY), keyToPem(key, passphrase), { secret: true });
     await putFile(join(dir, CA), pem);
     const authority = new Authority(dir, { v: 1, fed, server: null, members: [] });
@@ -153,7 +156,7 @@ export class Authority {
     { digest, days, now, force = false }: { digest: string; days: number; now: number; force?: boolean },
     passphrase?: string,
   ): Promise<{ folder: string; issued: Issued; identity: Identity }> {
-    const asked = await readRequest(request);
+    const asked = await (await making()).readRequest(request);
     const { identity, hosts } = asked;
     if (digest.toLowerCase().replaceAll(":", "") !== asked.digest) {
       const reason = "the request is not the one that was made there";
@@ -206,7 +209,7 @@ export class Authority {
   async #sign(
     identity: Identity,
     before: Entry | undefined,
-    publicKey: Parameters<typeof sign>[1],
+    publicKey: Parameters<typeof import("./certificate.ts").sign>[1],
     { hosts, days, now }: { hosts: Hosts; days: number; now: number },
     passphrase: string | undefined,
   ): Promise<Issued> {
@@ -217,6 +220,7 @@ export class Authority {
       });
     }
     const generation = before === undefined ? 1 : before.generation + (before.revoked_at === null ? 0 : 1);
+    const { sign } = await making();
     const issued = await sign(await this.#signer(passphrase), publicKey, { identity, generation, hosts, days, now });
     const { serial, digest, notAfter } = issued;
     const kept = before?.generation === generation ? before.certificates : [];
