@@ -19,25 +19,28 @@ import {
 } from "../../src/parts/aggregation.ts";
 import { checkWeight } from "../../src/parts/update.ts";
 import { ExactSum, STEP } from "../../src/tensor/exact-sum.ts";
+import { Passes } from "./passes.ts";
 
 class FedAvg implements Aggregation {
   #sum: ExactSum | undefined;
+  #passes: Passes | undefined;
   #weightBound = 0;
 
   async begin({ layout, weightBound, updatesBound }: AggregationRound): Promise<void> {
     if (this.#sum?.length !== layout.length) this.#sum = new ExactSum(layout.length);
+    this.#passes = new Passes(this.#sum);
     this.#weightBound = weightBound;
     this.#sum.reset(updatesBound);
   }
 
   async accept({ values, weight }: Update): Promise<void> {
-    const sum = this.#begun();
+    const { passes } = this.#begun();
     checkWeight(weight, this.#weightBound);
-    for (const _ of sum.adding(values, weight)) await turn();
+    await passes.add(values, weight);
   }
 
   async finish(out: Float32Array): Promise<void> {
-    const sum = this.#begun();
+    const { sum } = this.#begun();
     for (let from = 0; from < sum.length; from += STEP) {
       if (from > 0) await turn();
       sum.mean(out, from, Math.min(sum.length, from + STEP));
@@ -46,11 +49,14 @@ class FedAvg implements Aggregation {
 
   dispose(): void {
     this.#sum = undefined;
+    this.#passes = undefined;
   }
 
-  #begun(): ExactSum {
-    if (this.#sum === undefined) throw new FlError("FL_STATE", { reason: "no round has begun" });
-    return this.#sum;
+  #begun(): { sum: ExactSum; passes: Passes } {
+    if (this.#sum === undefined || this.#passes === undefined) {
+      throw new FlError("FL_STATE", { reason: "no round has begun" });
+    }
+    return { sum: this.#sum, passes: this.#passes };
   }
 }
 

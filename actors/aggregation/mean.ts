@@ -9,31 +9,34 @@ import type { AggregationRound, Update } from "../../src/parts/aggregation.ts";
 import { checkWeight } from "../../src/parts/update.ts";
 import { ExactSum, STEP } from "../../src/tensor/exact-sum.ts";
 import { firstOutOfRange } from "../../src/tensor/range.ts";
+import { Passes } from "./passes.ts";
 
 /** elements of a block: few enough for what a rule holds of them to stay in the cache */
 const WIDTH = 1 << 15;
 
 export class Mean {
   #sum: ExactSum | undefined;
+  #passes: Passes | undefined;
   #weightBound = 0;
   #mean = new Float64Array(0);
 
   begin({ layout, weightBound, updatesBound }: AggregationRound): void {
     if (this.#sum?.length !== layout.length) this.#sum = new ExactSum(layout.length);
+    this.#passes = new Passes(this.#sum);
     this.#weightBound = weightBound;
     this.#sum.reset(updatesBound);
   }
 
   /** @throws FL_UPDATE_RANGE, FL_LAYOUT_MISMATCH; it has then left no trace */
   async accept({ values, weight }: Pick<Update, "values" | "weight">): Promise<void> {
-    const sum = this.#begun();
+    const { passes } = this.#begun();
     checkWeight(weight, this.#weightBound);
-    for (const _ of sum.adding(values, weight)) await turn();
+    await passes.add(values, weight);
   }
 
   /** The mean, block by block; `mean` is scratch and holds elements [from, to). @throws FL_STATE when nothing was added */
   async each(visit: (mean: Float64Array, from: number, to: number) => void): Promise<void> {
-    const sum = this.#begun();
+    const { sum } = this.#begun();
     if (!(sum.weight > 0)) throw new FlError("FL_STATE", { reason: "no update was accepted" });
     if (this.#mean.length === 0) this.#mean = new Float64Array(WIDTH);
     for (let from = 0; from < sum.length; from += WIDTH) {
@@ -46,11 +49,14 @@ export class Mean {
 
   dispose(): void {
     this.#sum = undefined;
+    this.#passes = undefined;
   }
 
-  #begun(): ExactSum {
-    if (this.#sum === undefined) throw new FlError("FL_STATE", { reason: "no round has begun" });
-    return this.#sum;
+  #begun(): { sum: ExactSum; passes: Passes } {
+    if (this.#sum === undefined || this.#passes === undefined) {
+      throw new FlError("FL_STATE", { reason: "no round has begun" });
+    }
+    return { sum: this.#sum, passes: this.#passes };
   }
 }
 

@@ -27,21 +27,16 @@
  *    comes there is written, not added. Zeroing would cost a third of an addition.
  */
 import { FlError } from "../errors.ts";
-import { outOfRange, VALUE_LIMIT } from "./range.ts";
+import { outOfRange } from "./range.ts";
+import { Bin, type Dropped, MAX_UPDATES, STEP, type Term } from "./weight-class.ts";
 
+export { MAX_UPDATES, STEP };
 export const MIN_WEIGHT = 2 ** -24;
 export const MAX_WEIGHT = 2 ** 36;
-/** Updates of a class's largest weight that fit (X5). */
-export const MAX_UPDATES = 4096;
-/** Elements worked on between two yields: about 5 ms. */
-export const STEP = 1 << 20;
+/** elements of a block that stay in the first cache */
+const BLOCK = 2048;
 
-const HI = 2 ** -11;
-const TO_HI = 1.5 * 2 ** 52 * HI;
-const TO_LO = 1.5 * 2 ** 52 * 2 ** -63;
-// the weights themselves are at most 1 each and 4096 in all: on finer grids they count exactly
-const TO_WEIGHT_HI = 1.5 * 2 ** 52 * 2 ** -40;
-const TO_WEIGHT_LO = 1.5 * 2 ** 52 * 2 ** -92;
+export type Weighted = { readonly values: Float32Array; readonly weight: number };
 
 export class ExactSum {
   readonly length: number;
@@ -76,36 +71,54 @@ export class ExactSum {
 
   /** The same in steps of STEP elements; steps of several updates may interleave. */
   *adding(values: Float32Array, weight: number): Generator<undefined, void> {
-    if (values.length !== this.length) {
-      throw new FlError("FL_LAYOUT_MISMATCH", { reason: `${values.length} values, expected ${this.length}` });
+    const [refusal] = yield* this.addingAll([{ values, weight }]);
+    if (refusal !== undefined) throw refusal;
+  }
+
+  /** Several in one pass, which is faster: each element's sum is read and written once. @returns of each why it was refused */
+  *addingAll(updates: readonly Weighted[]): Generator<undefined, (FlError | undefined)[]> {
+    const refusals: (FlError | undefined)[] = [];
+    const live = new Map<Bin, readonly Term[]>();
+    for (const [of, { values, weight }] of updates.entries()) {
+      const refusal = this.#refusal(values, weight);
+      refusals.push(refusal);
+      if (refusal !== undefined) continue;
+      const c = classOf(weight);
+      const bin = this.#bin(c);
+      const w = weight / this.#scale(c);
+      bin.weigh(w); // first, so that interleaved updates cannot overfill
+      live.set(bin, [...(live.get(bin) ?? []), { of, values, w }]);
     }
-    if (!(weight >= MIN_WEIGHT && weight <= MAX_WEIGHT)) {
-      throw new FlError("FL_UPDATE_RANGE", {
-        reason: `weight ${weight} is not between ${MIN_WEIGHT} and ${MAX_WEIGHT}`,
-      });
-    }
-    const c = classOf(weight);
-    const w = weight / this.#scale(c);
-    const bin = this.#bin(c);
-    bin.mustHold(w);
-    bin.weigh(w); // first, so that interleaved updates cannot overfill
+    const dropped: Dropped[] = [];
     for (let from = 0; from < this.length; from += STEP) {
       if (from > 0) yield;
-      const to = Math.min(this.length, from + STEP);
-      const fresh = !bin.holds(from);
-      const stop = (fresh ? setBlock : addBlock)(bin.hi, bin.lo, values, w, from, to);
-      if (stop === to) {
-        bin.held(from);
-        continue;
+      for (const [bin, terms] of live) {
+        const left = bin.step(terms, from, Math.min(this.length, from + STEP), dropped);
+        if (left.length < terms.length) live.set(bin, left);
       }
-      const added = fresh ? from : stop; // what was written to a block that held nothing counts as nothing
+    }
+    for (const { bin, term, stop, added } of dropped) {
+      const { of, values, w } = term;
       for (let at = 0; at < added; at += STEP) {
         yield;
-        addBlock(bin.hi, bin.lo, values, -w, at, Math.min(added, at + STEP)); // X4
+        bin.add([{ of, values, w: -w }], at, Math.min(added, at + STEP), false); // X4
       }
       bin.weigh(-w);
-      throw outOfRange(values, stop);
+      refusals[of] = outOfRange(values, stop);
     }
+    return refusals;
+  }
+
+  #refusal(values: Float32Array, weight: number): FlError | undefined {
+    if (values.length !== this.length) {
+      return new FlError("FL_LAYOUT_MISMATCH", { reason: `${values.length} values, expected ${this.length}` });
+    }
+    if (!(weight >= MIN_WEIGHT && weight <= MAX_WEIGHT)) {
+      const reason = `weight ${weight} is not between ${MIN_WEIGHT} and ${MAX_WEIGHT}`;
+      return new FlError("FL_UPDATE_RANGE", { reason });
+    }
+    const c = classOf(weight);
+    return this.#bins.get(c)?.refusal(weight / this.#scale(c));
   }
 
   /** Adds what another sum of the same round holds. */
@@ -113,7 +126,10 @@ export class ExactSum {
     if (other.length !== this.length || other.#room !== this.#room) {
       throw new FlError("FL_INTERNAL", { reason: "sums of different rounds do not merge" });
     }
-    for (const [c, from] of other.#bins) this.#bins.get(c)?.mustHold(from.weight);
+    for (const [c, from] of other.#bins) {
+      const refusal = this.#bins.get(c)?.refusal(from.weight);
+      if (refusal !== undefined) throw refusal;
+    }
     for (const [c, from] of other.#bins) {
       if (from.weight > 0) this.#bin(c).join(from);
     }
@@ -126,14 +142,16 @@ export class ExactSum {
     const bins = this.#ordered();
     const [first, ...others] = bins as [[number, Bin], ...[number, Bin][]];
     if (others.length === 0) {
-      meanBlock(first[1].hi, first[1].lo, first[0], total, out, from, to);
+      for (const { grid, at, start, end } of first[1].parts(from, to)) {
+        grid.mean(out.subarray(start, end), at, first[0], total);
+      }
       return;
     }
     const block = new Float64Array(Math.min(BLOCK, to - from));
     for (let start = from; start < to; start += BLOCK) {
       const end = Math.min(to, start + BLOCK);
       block.fill(0);
-      for (const [scale, { hi, lo }] of bins) scaleBlock(hi, lo, scale, block, start, end);
+      for (const [scale, bin] of bins) bin.scaled(scale, block, start, end);
       for (let i = start; i < end; i++) out[i] = (block[i - start] as number) / total;
     }
   }
@@ -143,7 +161,7 @@ export class ExactSum {
     const total = this.weight;
     if (!(total > 0)) throw new FlError("FL_STATE", { reason: "the mean of no updates" });
     out.fill(0, 0, to - from);
-    for (const [scale, { hi, lo }] of this.#ordered()) scaleBlock(hi, lo, scale, out, from, to);
+    for (const [scale, bin] of this.#ordered()) bin.scaled(scale, out, from, to);
     for (let i = 0; i < to - from; i++) out[i] = (out[i] as number) / total;
   }
 
@@ -166,72 +184,6 @@ export class ExactSum {
   }
 }
 
-/** The sum over one class of weights, in units of its S. */
-class Bin {
-  readonly hi: Float64Array;
-  readonly lo: Float64Array;
-  weightHi = 0;
-  weightLo = 0;
-  /** of each STEP elements, whether they hold this round's sum (X7) */
-  readonly #held: Uint8Array;
-
-  constructor(length: number) {
-    this.hi = new Float64Array(length);
-    this.lo = new Float64Array(length);
-    this.#held = new Uint8Array(Math.ceil(length / STEP));
-  }
-
-  holds(from: number): boolean {
-    return this.#held[from / STEP] === 1;
-  }
-
-  held(from: number): void {
-    this.#held[from / STEP] = 1;
-  }
-
-  get weight(): number {
-    return this.weightHi + this.weightLo;
-  }
-
-  /** @throws FL_STATE (X5) */
-  mustHold(more: number): void {
-    if (this.weight + more <= MAX_UPDATES) return;
-    throw new FlError("FL_STATE", { reason: `the sum is full: ${MAX_UPDATES} updates of the largest weight` });
-  }
-
-  weigh(w: number): void {
-    const h = w + TO_WEIGHT_HI - TO_WEIGHT_HI;
-    this.#carry(h, w - h + TO_WEIGHT_LO - TO_WEIGHT_LO);
-  }
-
-  /** Adds what another sum of this class holds; something was added to it, so it holds every element. */
-  join(other: Bin): void {
-    this.#carry(other.weightHi, other.weightLo);
-    for (let from = 0; from < this.hi.length; from += STEP) {
-      const to = Math.min(this.hi.length, from + STEP);
-      if (this.holds(from)) mergeBlock(this.hi, this.lo, other.hi, other.lo, from, to);
-      else {
-        this.hi.set(other.hi.subarray(from, to), from);
-        this.lo.set(other.lo.subarray(from, to), from);
-        this.held(from);
-      }
-    }
-  }
-
-  #carry(h: number, q: number): void {
-    const t = this.weightLo + q;
-    const carry = t + TO_WEIGHT_HI - TO_WEIGHT_HI;
-    this.weightLo = t - carry;
-    this.weightHi += h + carry;
-  }
-
-  empty(): void {
-    this.weightHi = 0;
-    this.weightLo = 0;
-    this.#held.fill(0);
-  }
-}
-
 /** The class c with 2^(10c-4) < weight <= 2^(10c+6). */
 function classOf(weight: number): number {
   let c = Math.ceil((Math.log2(weight) - 6) / 10);
@@ -243,95 +195,4 @@ function classOf(weight: number): number {
 
 function drain(steps: Generator<undefined, void>): void {
   while (steps.next().done !== true);
-}
-
-// What follows are plain loops over plain arrays: V8 keeps them in registers, and the memory is what limits them.
-
-/** elements of a block that stay in the first cache */
-const BLOCK = 2048;
-
-/** Adds x·w for the elements [from, to); stops at the first value that is out of range and says where. */
-function addBlock(
-  hi: Float64Array,
-  lo: Float64Array,
-  values: Float32Array,
-  w: number,
-  from: number,
-  to: number,
-): number {
-  for (let i = from; i < to; i++) {
-    const x = values[i] as number;
-    if (!(x >= -VALUE_LIMIT && x <= VALUE_LIMIT)) return i;
-    const v = x * w;
-    const h = v + TO_HI - TO_HI;
-    const t = (lo[i] as number) + (v - h + TO_LO - TO_LO);
-    const carry = t + TO_HI - TO_HI;
-    lo[i] = t - carry;
-    hi[i] = (hi[i] as number) + (h + carry);
-  }
-  return to;
-}
-
-/** The same for elements that hold nothing yet: their sum is its first term. */
-function setBlock(
-  hi: Float64Array,
-  lo: Float64Array,
-  values: Float32Array,
-  w: number,
-  from: number,
-  to: number,
-): number {
-  for (let i = from; i < to; i++) {
-    const x = values[i] as number;
-    if (!(x >= -VALUE_LIMIT && x <= VALUE_LIMIT)) return i;
-    const v = x * w;
-    const h = v + TO_HI - TO_HI;
-    const t = v - h + TO_LO - TO_LO;
-    const carry = t + TO_HI - TO_HI;
-    lo[i] = t - carry;
-    hi[i] = h + carry;
-  }
-  return to;
-}
-
-function mergeBlock(
-  hi: Float64Array,
-  lo: Float64Array,
-  otherHi: Float64Array,
-  otherLo: Float64Array,
-  from: number,
-  to: number,
-): void {
-  for (let i = from; i < to; i++) {
-    const t = (lo[i] as number) + (otherLo[i] as number);
-    const carry = t + TO_HI - TO_HI;
-    lo[i] = t - carry;
-    hi[i] = (hi[i] as number) + ((otherHi[i] as number) + carry);
-  }
-}
-
-/** block += (hi + lo) · scale; the product with a power of two is exact */
-function scaleBlock(
-  hi: Float64Array,
-  lo: Float64Array,
-  scale: number,
-  block: Float64Array,
-  from: number,
-  to: number,
-): void {
-  for (let i = from; i < to; i++) {
-    block[i - from] = (block[i - from] as number) + ((hi[i] as number) + (lo[i] as number)) * scale;
-  }
-}
-
-function meanBlock(
-  hi: Float64Array,
-  lo: Float64Array,
-  scale: number,
-  total: number,
-  out: Float32Array,
-  from: number,
-  to: number,
-): void {
-  for (let i = from; i < to; i++) out[i] = (((hi[i] as number) + (lo[i] as number)) * scale) / total;
 }

@@ -188,6 +188,40 @@ test("steps of several updates interleave, and one that is refused at its end le
   t.is(Buffer.compare(new Uint8Array(x.buffer), new Uint8Array(y.buffer)), 0);
 });
 
+test("several in one pass give the same bits as one after the other, and the others do not notice one that is refused (X1, X4)", (t) => {
+  const length = STEP + 20_001;
+  const given = [600, 1, 70_000, 613, 2, 901, 64].map((weight, k) => ({
+    values: Float32Array.from({ length }, (_, i) => Math.sin(i * (k + 1)) * (k === 3 ? 1e6 : 0.3)),
+    weight,
+  }));
+  const bad = (at: number): Float32Array => given[0]!.values.with(at, Number.NaN);
+  const broken = [
+    { values: bad(9_000), weight: 600 },
+    { values: bad(length - 1), weight: 605 },
+    { values: bad(STEP + 7), weight: 5e7 }, // alone in its class
+    { values: new Float32Array(3), weight: 1 },
+    { values: given[0]!.values, weight: -1 },
+  ];
+  const together = new ExactSum(length);
+  const all = [...given.slice(0, 2), ...broken, ...given.slice(2)];
+  const steps = together.addingAll(all);
+  let next = steps.next();
+  while (next.done !== true) next = steps.next();
+  t.deepEqual(
+    next.value.map((refusal) => refusal && [refusal.code, refusal.detail.index]),
+    all.map((one) => {
+      const k = broken.indexOf(one);
+      if (k === -1) return undefined;
+      if (k < 3) return ["FL_UPDATE_RANGE", [9_000, length - 1, STEP + 7][k]];
+      return [k === 3 ? "FL_LAYOUT_MISMATCH" : "FL_UPDATE_RANGE", undefined];
+    }),
+  );
+  const apart = new ExactSum(length);
+  for (const { values, weight } of given) apart.add(values, weight);
+  t.is(together.weight, apart.weight);
+  t.is(bits(together), bits(apart));
+});
+
 test("weights out of range (X6), wrong lengths and means of nothing are refused", (t) => {
   const sum = new ExactSum(1);
   const x = Float32Array.of(1);
