@@ -79,7 +79,7 @@ export function aggregationContract(
         updatesOf(5).chain((u) => fc.tuple(fc.constant(u), fc.shuffledSubarray(u, { minLength: u.length }))),
         async ([updates, other]) => t.is(hex(await aggregate(rule, other)), hex(await aggregate(rule, updates))),
       ),
-      { numRuns: 40 },
+      { numRuns: 25 },
     ),
   );
 
@@ -97,7 +97,7 @@ export function aggregationContract(
           }
         },
       ),
-      { numRuns: 40 },
+      { numRuns: 25 },
     ),
   );
 
@@ -127,7 +127,7 @@ export function aggregationContract(
           for (let j = 0; j < 5; j++)
             t.true(Math.abs((out[j] as number) - (want[j] as number)) <= 2 ** -54, `element ${j}`);
         }),
-        { numRuns: 40 },
+        { numRuns: 25 },
       ),
     );
 
@@ -151,7 +151,7 @@ export function aggregationContract(
           await rule.finish(out);
           t.is(hex(out), want);
         }),
-        { numRuns: 20 },
+        { numRuns: 12 },
       ),
     );
   }
@@ -232,7 +232,7 @@ export function aggregationContract(
           await broken.dispose?.();
         },
       ),
-      { numRuns: 20 },
+      { numRuns: 12 },
     ),
   );
 
