@@ -37,7 +37,8 @@ test("the built-in rule gives what its definition says, of few and of many updat
       for (let j = 0; j < 5; j++) {
         const sorted = updates.map((u) => u.values[j]!).sort((a, b) => a - b);
         const kept = sorted.slice(cut, sorted.length - cut);
-        t.is(out[j], Math.fround(kept.reduce((sum, x) => sum + x, 0) / kept.length) + 0);
+        const want = Math.fround(kept.reduce((sum, x) => sum + x, 0) / kept.length);
+        t.is(out[j]! + 0, want + 0); // of the two zeros either will do
       }
     }),
     { numRuns: 200 },

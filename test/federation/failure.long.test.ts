@@ -20,7 +20,7 @@ const shard = (part: number) => ({
   shard: { use: "mnist", params: { part, parts: 2, trainLimit: 50, validationLimit: 50 } },
 });
 
-test("D13 D17 D19 A03 A09 a failed experiment says who failed where and why, and does not block the next", async (t) => {
+test("a failed experiment says who failed where and why, and does not block the next", async (t) => {
   const fed = await testFederation(t);
   const dir = await temporaryDir(t);
   const path = async (name: keyof typeof sources) => {

@@ -8,7 +8,7 @@ import { temporaryDir } from "../support/server.ts";
 const params = JSON.stringify({ trainLimit: 100, validationLimit: 50 });
 const workspace = join(process.cwd(), "examples/mnist/workspace.ts");
 
-test("D39 an experiment is paused, moved, given a deadline, resumed, failed, retried and removed by command", async (t) => {
+test("an experiment is paused, moved, given a deadline, resumed, failed, retried and removed by command", async (t) => {
   const dir = await temporaryDir(t);
   const up = new Cli(t, ["up", "--envoys", "1", "--dir", dir, "--period", "500ms", "--params", params, "--json"]);
   await up.line("process", (p) => p.role === "envoy" && p.state === "ready");
