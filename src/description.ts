@@ -52,7 +52,7 @@ export function described({ record, round, progress, waiting, online }: Known): 
       const place = labels.indexOf(doing);
       const ahead = at === "accepted" || at === "offering" || at === "failed" ? [] : labels.slice(place + 1);
       return {
-        ...{ name: collaborator, online: online(collaborator), state: at, doing, done, total },
+        ...{ name: collaborator, online: online(collaborator), state: runs === null ? null : at, doing, done, total },
         ...{ round: runs?.round ?? null, task: place < 0 ? null : doing, next: ahead[0] ?? null },
       };
     }),

@@ -44,7 +44,7 @@ function show(out: Console, description: Description): void {
     { head: "next" },
   ];
   const rows = collaborators.map(({ name: who, online, state: at, round: n, doing, done, total, next }) => [
-    ...[who, online === null ? "?" : online ? "yes" : "no", at, n === null ? "" : String(n), doing],
+    ...[who, online === null ? "?" : online ? "yes" : "no", at ?? "–", n === null ? "" : String(n), doing],
     ...[total > 0 ? percent(Math.min(1, done / total), 0) : "", next ?? ""],
   ]);
   out.rows(table(columns, rows, out.paint.dim));

@@ -77,7 +77,8 @@ export const description = z.object({
       name,
       /** null if nobody knows */
       online: z.boolean().nullable(),
-      state: peerState,
+      /** as its Aggregator sees it; null while none runs */
+      state: peerState.nullable(),
       round: count.nullable(),
       doing: z.string(),
       done: count,

@@ -118,6 +118,13 @@ for (const secured of [true, false]) {
       ["c", false, "absent", 3, null, null, 0, 0],
     ]);
     t.is(await codeOf(client(secured, "bob").experiment("x").describe()), "FL_NOT_FOUND");
+    await records.change("x", (record) => ({ record: ended(record, { state: "cancelled" }, 1) }));
+    const after = await client(secured).experiment("x").describe();
+    t.deepEqual(
+      after.collaborators.map(({ state, round, task }) => [state, round, task]),
+      [1, 2, 3].map(() => [null, null, null]),
+      "none runs any more",
+    );
   });
 }
 
