@@ -359,13 +359,16 @@ test("D39 an experiment that has not ended by its deadline fails with that cause
 });
 
 test("a deadline that passes while no Director runs is kept by the next", async (t) => {
-  const s = await scene(t);
+  const clock = manualClock();
+  const s = await scene(t, {}, ["a"], clock);
   await s.submit("x", { timeLimit: 50 });
   await s.running("x");
   s.director.kill();
-  await new Promise((resolve) => setTimeout(resolve, 60));
+  clock.advance(60);
   t.is((await s.experiment("x"))?.state, "in_progress");
   await s.start();
+  await quiet();
+  clock.advance(1);
   t.like((await s.until("x", is("failed")))?.failure, { error: { code: "FL_DEADLINE" } });
 });
 

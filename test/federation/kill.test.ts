@@ -2,48 +2,8 @@
  * Law L1: kill -9 of any process or of the server, in the middle of a round, ends in the same final model as an undisturbed
  * run. Every process is real, the data is MNIST, and whoever was killed is started again as its supervisor would.
  */
-import { createHash } from "node:crypto";
-import test, { type ExecutionContext } from "ava";
-import { hasEnded } from "../../src/client/record.ts";
-import { parseSafetensors } from "../../src/tensor/safetensors.ts";
-import { bytesOf } from "../../src/transfer/model-stream.ts";
-import { shelves } from "../../src/wire/table.ts";
-import { type TestFederation, testFederation } from "../support/federation.ts";
-
-const plan = {
-  version: 1,
-  rounds: 3,
-  tasks: [
-    { task: "validate", on: "global" },
-    { task: "train", arguments: { samples: 640, batchSize: 32, learningRate: 0.5 } },
-  ],
-};
-const director = { periodMs: 400 };
-const shard = (part: number) => ({
-  shard: { use: "mnist", params: { part, parts: 2, trainLimit: 1000, validationLimit: 100 } },
-});
-
-/** Runs the experiment, disturbs it in its second round, and gives the digest of its last model. */
-async function run(t: ExecutionContext, disturb?: (fed: TestFederation) => Promise<void>): Promise<string> {
-  const fed = await testFederation(t);
-  await fed.start("director", "director", director);
-  await Promise.all([fed.start("envoy", "a", shard(0)), fed.start("envoy", "b", shard(1))]);
-  await fed.submit("digits", plan, "examples/mnist/workspace.ts");
-  if (disturb !== undefined) {
-    await fed.round("digits", (r) => r.round === 2);
-    await disturb(fed);
-  }
-  const record = await fed.experiment("digits", hasEnded);
-  t.is(record.state, "finished", JSON.stringify(record.failure));
-  t.is(record.outcome?.rounds, 3);
-  const bytes = await (await fed.wire.shelf(shelves.models)).get(record.outcome!.objects.last);
-  return createHash("sha256")
-    .update(bytesOf(parseSafetensors(bytes!).values))
-    .digest("hex");
-}
-
-let undisturbed: Promise<string> | undefined;
-const reference = (t: ExecutionContext): Promise<string> => (undisturbed ??= run(t));
+import test from "ava";
+import { director, reference, run, shard } from "../support/digits.ts";
 
 test.serial("D37 kill -9 of the Director: a new one takes the experiment up where its record stands", async (t) => {
   const model = await run(t, async (fed) => {

@@ -2,51 +2,15 @@
  * Pausing, resuming, failing and retrying with a Director that is killed behind each order: the same final model as an
  * undisturbed run, with real processes on a real server. At every single write it is test/actors/director.test.ts.
  */
-import { createHash } from "node:crypto";
-import test, { type ExecutionContext } from "ava";
-import { parseSafetensors } from "../../src/tensor/safetensors.ts";
-import { bytesOf } from "../../src/transfer/model-stream.ts";
+import test from "ava";
 import type { Ordered } from "../../src/wire/requests.ts";
-import { buckets, shelves, subjects } from "../../src/wire/table.ts";
-import { type TestFederation, testFederation } from "../support/federation.ts";
+import { buckets, subjects } from "../../src/wire/table.ts";
+import { director, reference, run } from "../support/digits.ts";
+import type { TestFederation } from "../support/federation.ts";
 
-const plan = {
-  version: 1,
-  rounds: 3,
-  tasks: [
-    { task: "validate", on: "global" },
-    { task: "train", arguments: { samples: 640, batchSize: 32, learningRate: 0.5 } },
-  ],
-};
-const director = { periodMs: 400 };
-const shard = (part: number) => ({
-  shard: { use: "mnist", params: { part, parts: 2, trainLimit: 1000, validationLimit: 100 } },
-});
 const caller = "tester";
 const soon = { timeoutMs: 10_000 };
 const which = { experiment: "digits" };
-
-/** Runs the experiment, disturbs it in its second round, and gives the digest of its last model. */
-async function run(t: ExecutionContext, disturb?: (fed: TestFederation) => Promise<void>): Promise<string> {
-  const fed = await testFederation(t);
-  await fed.start("director", "director", director);
-  await Promise.all([fed.start("envoy", "a", shard(0)), fed.start("envoy", "b", shard(1))]);
-  await fed.submit("digits", plan, "examples/mnist/workspace.ts");
-  if (disturb !== undefined) {
-    await fed.round("digits", (r) => r.round === 2);
-    await disturb(fed);
-  }
-  const record = await fed.experiment("digits", (r) => r.state === "finished" || r.state === "failed");
-  t.is(record.state, "finished", JSON.stringify(record.failure));
-  t.is(record.outcome?.rounds, 3);
-  const bytes = await (await fed.wire.shelf(shelves.models)).get(record.outcome!.objects.last);
-  return createHash("sha256")
-    .update(bytesOf(parseSafetensors(bytes!).values))
-    .digest("hex");
-}
-
-let undisturbed: Promise<string> | undefined;
-const reference = (t: ExecutionContext): Promise<string> => (undisturbed ??= run(t));
 
 /** Orders, and kills the Director that has taken the order as soon as it has said so. */
 async function orderAndKill(fed: TestFederation, order: () => Promise<Ordered>): Promise<void> {
